@@ -1,0 +1,122 @@
+package bartizan
+
+import "time"
+
+// FindingSchema and CaseSchema name the JSON contracts of [Finding] and [Case].
+const (
+	FindingSchema = "bartizan.finding/1"
+	CaseSchema    = "bartizan.case/1"
+)
+
+// Verdict is how strong the evidence against an account is.
+type Verdict string
+
+// The verdicts, from none to strong.
+const (
+	VerdictClear Verdict = "clear"
+	VerdictWatch Verdict = "watch"
+	VerdictAlarm Verdict = "alarm"
+)
+
+// Finding is a suspicion with its evidence. It carries hashes and numbers, never text.
+type Finding struct {
+	Schema string `json:"schema"`
+	// ID is a hash of account, verdict and month, so that the same finding made
+	// twice, live and in replay, is one.
+	ID      string    `json:"id"`
+	Account string    `json:"account"`
+	Verdict Verdict   `json:"verdict"`
+	At      time.Time `json:"at"`
+	// AlarmAt is the 1-based number of the account's exchange at which the verdict
+	// first held; Exchanges is how many were judged by then.
+	AlarmAt   int `json:"alarm_at"`
+	Exchanges int `json:"exchanges"`
+	// Log10E is the decimal logarithm of the combined e-value.
+	Log10E  float64    `json:"log10_e"`
+	Reasons []Evidence `json:"reasons"`
+	// Samples are keyed hashes of prompts that spoke most.
+	Samples []string `json:"samples,omitempty"`
+	// Calibration is the hash of the null that the e-values were measured against.
+	Calibration string `json:"calibration"`
+}
+
+// Evidence is one detector's part in a finding.
+type Evidence struct {
+	Detector string  `json:"detector"`
+	Log10E   float64 `json:"log10_e"`
+	// Says is one plain sentence for a reviewer.
+	Says string `json:"says"`
+}
+
+// CaseKind is the kind of question that a case asks.
+type CaseKind string
+
+// The kinds of case.
+const (
+	CaseSuspicion CaseKind = "suspicion"
+	CaseLimit     CaseKind = "limit"
+	CaseAppeal    CaseKind = "appeal"
+)
+
+// CaseStatus is open until a person has decided.
+type CaseStatus string
+
+// The states of a case.
+const (
+	CaseOpen   CaseStatus = "open"
+	CaseClosed CaseStatus = "closed"
+)
+
+// Case is a question for a person.
+type Case struct {
+	Schema   string     `json:"schema"`
+	ID       string     `json:"id"`
+	Kind     CaseKind   `json:"kind"`
+	Account  string     `json:"account"`
+	Status   CaseStatus `json:"status"`
+	Verdict  Verdict    `json:"verdict"`
+	OpenedAt time.Time  `json:"opened_at"`
+	Findings []Finding  `json:"findings"`
+	Assignee string     `json:"assignee,omitempty"`
+	Notes    []Note     `json:"notes,omitempty"`
+	// Ruling is what the person decided; empty while the case is open.
+	Ruling    Ruling    `json:"ruling,omitempty"`
+	DecidedBy string    `json:"decided_by,omitempty"`
+	DecidedAt time.Time `json:"decided_at,omitzero"`
+	// Until ends a time-boxed ruling; zero means that it has no end.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Ruling is a person's decision on a suspicion.
+type Ruling string
+
+// The rulings and the level that each sets.
+const (
+	RulingClear    Ruling = "clear"    // normal
+	RulingWatch    Ruling = "watch"    // watch
+	RulingRestrict Ruling = "restrict" // restricted
+	RulingSuspend  Ruling = "suspend"  // suspended
+)
+
+// Level returns the level that the ruling sets; ok is false for an unknown ruling.
+func (r Ruling) Level() (level Level, ok bool) {
+	switch r {
+	case RulingClear:
+		return LevelNormal, true
+	case RulingWatch:
+		return LevelWatch, true
+	case RulingRestrict:
+		return LevelRestricted, true
+	case RulingSuspend:
+		return LevelSuspended, true
+	default:
+		return LevelNormal, false
+	}
+}
+
+// Note is a remark of a person on a case.
+type Note struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"`
+	Text string    `json:"text"`
+}
