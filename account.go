@@ -104,7 +104,7 @@ func (a Account) LogValue() slog.Value {
 var accountID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}$`)
 
 // ValidAccountID returns nil when id can name an account: 1 to 128 characters, the
-// first a letter or digit, the rest letters, digits or one of . _ @ : + -
+// first a letter or digit, the rest letters, digits or any of ._@:+- alone.
 func ValidAccountID(id string) error {
 	if !accountID.MatchString(id) {
 		return fmt.Errorf("account name %q: use 1 to 128 letters, digits or . _ @ : + - and begin with a letter or digit", id)
