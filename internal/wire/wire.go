@@ -1,0 +1,95 @@
+// Package wire holds the formats of model APIs as tables: which routes exist, which
+// request keys and answer paths each has, and what kind of content lies where.
+//
+// A route's tables drive everything else here: [Route.Peek] reads the few request
+// fields that the guard acts on, [Route.Narrow] edits a request in place,
+// [Rewriter] edits answers and stream events, and [Dialect] shapes errors and
+// headers as the provider would. A new engine is a new table, not new code.
+//
+// The package decides nothing: what a caller may ask or see is told to it by a
+// [Narrowing] or a [Plan]. It reads and writes bytes only; it keeps no clock, no
+// connection and no state between calls. JSON is scanned as spans and spliced, so
+// that what is not changed leaves byte for byte as it came.
+package wire
+
+import "strings"
+
+// Dialect is a provider's way of speaking: the shape of its errors and the names
+// of its headers.
+type Dialect uint8
+
+// The dialects.
+const (
+	DialectOpenAI Dialect = iota
+)
+
+// Class says what a route is for, and so whether it is open by default.
+type Class uint8
+
+// The classes of routes.
+const (
+	ClassGenerate  Class = iota // writes text
+	ClassEmbed                  // returns vectors
+	ClassScore                  // returns scores
+	ClassMetadata               // tells about models
+	ClassDangerous              // changes or discloses the server
+)
+
+// Framing is how an answer's body is cut into documents.
+type Framing uint8
+
+// The framings.
+const (
+	FramingJSON Framing = iota // one document
+	FramingSSE                 // server-sent events, one document each
+)
+
+// Route is one entry of the route table.
+type Route struct {
+	// Name is stable and stands in records, such as "openai.chat".
+	Name    string
+	Method  string
+	Path    string
+	Dialect Dialect
+	Class   Class
+
+	tables
+}
+
+// Routes returns the route table. Callers must not change it.
+func Routes() []*Route { return routes }
+
+// Find returns the route of a method and path. A path must match exactly: other
+// letter case, doubled or trailing slashes and dot segments make it unknown. When
+// the path exists under another method, r is nil and pathKnown is true.
+func Find(method, path string) (r *Route, pathKnown bool) {
+	for _, candidate := range routes {
+		if !candidate.matches(path) {
+			continue
+		}
+		if candidate.Method == method {
+			return candidate, true
+		}
+		pathKnown = true
+	}
+	return nil, pathKnown
+}
+
+// matches reports whether path is the route's. A trailing {id} stands for the name
+// of a model, which may hold slashes but no empty and no dot segments.
+func (r *Route) matches(path string) bool {
+	prefix, open := strings.CutSuffix(r.Path, "{id}")
+	if !open {
+		return r.Path == path
+	}
+	id, ok := strings.CutPrefix(path, prefix)
+	if !ok {
+		return false
+	}
+	for segment := range strings.SplitSeq(id, "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return true
+}
