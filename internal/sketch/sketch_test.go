@@ -1,0 +1,197 @@
+package sketch_test
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"bartizan/internal/sketch"
+)
+
+const seed = 11
+
+func elements(rng *rand.Rand, n int) []uint64 {
+	out := make([]uint64, n)
+	for i := range out {
+		out[i] = rng.Uint64()
+	}
+	return out
+}
+
+func signature(sets ...[]uint64) sketch.MinHash {
+	var m sketch.MinHasher
+	for _, set := range sets {
+		for _, x := range set {
+			m.Add(x)
+		}
+	}
+	return m.Sum()
+}
+
+func TestMinHashEstimatesJaccard(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for _, c := range []struct {
+		shared, own int
+		want        float64
+	}{{100, 0, 1}, {100, 50, .5}, {20, 40, .2}, {0, 60, 0}, {8, 2, 2.0 / 3}} {
+		sum, squares := 0.0, 0.0
+		const trials = 200
+		for range trials {
+			shared := elements(rng, c.shared)
+			a, b := signature(shared, elements(rng, c.own)), signature(shared, elements(rng, c.own))
+			j := a.Jaccard(&b)
+			sum += j
+			squares += (j - c.want) * (j - c.want)
+		}
+		if mean := sum / trials; math.Abs(mean-c.want) > .02 {
+			t.Errorf("seed %d: mean estimate at J=%.2f is %.3f", seed, c.want, mean)
+		}
+		if rmse := math.Sqrt(squares / trials); rmse > .15 {
+			t.Errorf("seed %d: RMSE at J=%.2f is %.3f; want below .15", seed, c.want, rmse)
+		}
+	}
+}
+
+func TestMinHashEmpty(t *testing.T) {
+	t.Parallel()
+	empty, some := signature(), signature([]uint64{1, 2})
+	if !empty.Empty() || some.Empty() {
+		t.Errorf("Empty = %v and %v; want true and false", empty.Empty(), some.Empty())
+	}
+	if got := empty.Jaccard(&empty); got != 0 {
+		t.Errorf("Jaccard of empty sets = %v; want 0", got)
+	}
+}
+
+func TestMinHashIgnoresOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		set := rapid.SliceOfN(rapid.Uint64(), 1, 100).Draw(t, "set")
+		turned := append(append([]uint64{}, set[len(set)/2:]...), set[:len(set)/2]...)
+		if a, b := signature(set), signature(turned, set); a != b {
+			t.Fatalf("signatures differ by order or repetition")
+		}
+	})
+}
+
+func TestSimHash(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(seed, 2))
+	bag := func(sets ...[]uint64) uint64 {
+		var s sketch.SimHash
+		for _, set := range sets {
+			for _, x := range set {
+				s.Add(x)
+			}
+		}
+		return s.Sum()
+	}
+	if got := bag(); got != 0 {
+		t.Errorf("empty bag = %d; want 0", got)
+	}
+	near, far := 0, 0
+	for range 100 {
+		base := elements(rng, 60)
+		near += sketch.Distance(bag(base), bag(base, elements(rng, 3)))
+		far += sketch.Distance(bag(base), bag(elements(rng, 60)))
+	}
+	if near > 100*12 || far < 100*25 {
+		t.Errorf("seed %d: mean distance %.1f for alike and %.1f for unlike bags; want at most 12 and at least 25",
+			seed, float64(near)/100, float64(far)/100)
+	}
+}
+
+func TestRecent(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(seed, 3))
+	var r sketch.Recent
+	const probes, limit = 4, 1400
+	for i, x := range elements(rng, 5000) {
+		r.Add(x, probes, limit)
+		if !r.Has(x, probes) {
+			t.Fatalf("seed %d: element %d is unknown right after it was added", seed, i)
+		}
+	}
+	wrong := 0
+	for _, x := range elements(rng, 2000) {
+		if r.Has(x, probes) {
+			wrong++
+		}
+	}
+	if wrong > 80 { // two generations at 34 % fill and 4 probes: 2.7 % expected
+		t.Errorf("seed %d: %d of 2000 strangers are taken for members; want at most 80", seed, wrong)
+	}
+}
+
+func TestRecentForgets(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(seed, 4))
+	var r sketch.Recent
+	first := elements(rng, 100)
+	for _, x := range first {
+		r.Add(x, 4, 800)
+	}
+	for _, x := range elements(rng, 2000) {
+		r.Add(x, 4, 800)
+	}
+	known := 0
+	for _, x := range first {
+		if r.Has(x, 4) {
+			known++
+		}
+	}
+	if known > 10 {
+		t.Errorf("seed %d: %d of 100 old elements are still known; want at most 10", seed, known)
+	}
+}
+
+func TestRecentRoundTripAndMerge(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.SliceOf(rapid.Uint64()).Draw(t, "a"), rapid.SliceOf(rapid.Uint64()).Draw(t, "b")
+		var left, right, back sketch.Recent
+		for _, x := range a {
+			left.Add(x, 4, 2000)
+		}
+		for _, x := range b {
+			right.Add(x, 4, 2000)
+		}
+		left.Merge(&right)
+		for _, x := range append(a, b...) {
+			if !left.Has(x, 4) {
+				t.Fatalf("%d was lost in the merge", x)
+			}
+		}
+		enc := left.Append(nil)
+		if len(enc) != sketch.RecentSize || !back.Decode(enc) || !bytes.Equal(back.Append(nil), enc) {
+			t.Fatalf("round trip of %d bytes changed the set", len(enc))
+		}
+		if back.Decode(enc[1:]) {
+			t.Fatalf("a short encoding was accepted")
+		}
+	})
+}
+
+func BenchmarkMinHash(b *testing.B) {
+	set := elements(rand.New(rand.NewPCG(seed, 5)), 300)
+	b.ReportAllocs()
+	for b.Loop() {
+		signature(set)
+	}
+}
+
+func BenchmarkSimHash(b *testing.B) {
+	set := elements(rand.New(rand.NewPCG(seed, 6)), 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		var s sketch.SimHash
+		for _, x := range set {
+			s.Add(x)
+		}
+		_ = s.Sum()
+	}
+}
