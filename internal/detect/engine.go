@@ -1,55 +1,232 @@
-// Package detect decides how strong the evidence is that an account collects
-// answers to copy the model.
 package detect
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"time"
 
 	"bartizan"
+	"bartizan/internal/stat"
 )
 
-// Config holds the thresholds of the rule. The zero value means the shipped ones.
-type Config struct {
-	// WatchLog10E, WatchRun and AlarmLog10E are the thresholds of the verdicts.
-	WatchLog10E float64
-	WatchRun    float64
-	AlarmLog10E float64
-}
+// UnknownAccount is the account of records that name none. It gathers many
+// customers, so it is never judged.
+const UnknownAccount = "unknown"
 
-// Validate reports every fault of c at once.
-func (c Config) Validate() error { return nil }
+// The detectors, as findings name them.
+const (
+	DetectorDiversity = "diversity"
+	DetectorVolume    = "volume"
+	DetectorPace      = "pace"
+)
 
-// Hash names the calibration and the thresholds that findings were judged by.
-func (c Config) Hash() string { return "" }
+// lateLambda is the share that the late-start sums bet.
+const lateLambda = .15
 
 // Engine judges accounts. It is immutable and may be shared.
-type Engine struct{ cfg Config }
+type Engine struct {
+	cfg  Config
+	cal  *calibration
+	hash string
+}
 
 // New returns an engine for cfg.
 func New(cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("detector thresholds: %w", err)
 	}
-	return &Engine{cfg: cfg}, nil
+	cal := shippedCalibration()
+	return &Engine{cfg: cfg.withDefaults(), cal: cal, hash: hashOf(cfg, cal)}, nil
 }
 
+// Hash names the rule of the engine, as [Config.Hash] does.
+func (e *Engine) Hash() string { return e.hash }
+
 // Observe takes one exchange of an account into its state and returns a finding
-// when the verdict rose. Exchanges of an account must come in the order of their
-// arrival; time is taken from f alone.
+// when the verdict rose. The exchanges of an account must come in the order of
+// their arrival; time is taken from f alone. A verdict falls only when the evidence
+// restarts: with a new month, or by [Engine.Reset].
 func (e *Engine) Observe(account string, s *State, f *Features) *bartizan.Finding {
-	_, _, _ = account, s, f
-	return nil
+	s.exchanges++
+	if !f.At.IsZero() {
+		if m := monthOf(f.At); m > s.month {
+			s.restart()
+			s.month = m
+		}
+		e.load(s, f)
+	}
+	e.diversity(s, f)
+	if account == "" || account == UnknownAccount {
+		return nil
+	}
+	standing := e.stand(s)
+	if standing.verdict <= s.verdict {
+		return nil
+	}
+	s.verdict, s.alarmAt = standing.verdict, s.exchanges
+	return e.finding(account, s, f, standing)
 }
 
 // Reset restarts the evidence of an account at the given time, after a person has
-// cleared it. What the account has sent before stays known as not new.
-func (e *Engine) Reset(s *State, at time.Time) { _, _ = s, at }
+// cleared it. What the account has sent before stays known, so it is not new again.
+func (e *Engine) Reset(s *State, at time.Time) {
+	s.restart()
+	s.resets++
+	s.month = max(s.month, monthOf(at))
+}
+
+// load takes the volume and the pace of an exchange in. Their null is people at
+// work, and any customer's batch job breaks it: load supports, it never accuses.
+func (e *Engine) load(s *State, f *Features) {
+	start := f.At.UnixNano()
+	if last := s.pauses.lastStart; last != 0 {
+		s.volume.Bet(e.cal.writing(seconds(start - last)))
+	}
+	end := start
+	if !f.EndAt.IsZero() {
+		end = f.EndAt.UnixNano()
+	}
+	if uneven, done := s.pauses.add(start, end); done {
+		s.pace.Bet(e.cal.pace(uneven))
+	}
+}
+
+// shortPrompt is the number of tokens below which a prompt, such as "go on", is no
+// kind of its own.
+const shortPrompt = 4
+
+// diversity takes the prompt of an exchange in. Only what was served counts, only
+// the first turn of a conversation, and no embeddings.
+func (e *Engine) diversity(s *State, f *Features) {
+	if !f.Flags.Has(FlagText|FlagSingle|FlagServed) || f.Flags.Has(FlagEmbed) || f.Tokens < shortPrompt {
+		return
+	}
+	sight := s.memory.see(f, e.cfg.LongSystem, e.cfg.ShortAnswer)
+	if sight.index > 0 {
+		bet := e.cal.task(sight)
+		s.task.Bet(bet)
+		s.lateTask.Step(stat.Bet(lateLambda, bet))
+	}
+	if !sight.fresh {
+		return
+	}
+	s.fresh++
+	s.samples[s.fresh%sampleCount] = f.Prompt
+	if f.At.IsZero() {
+		return
+	}
+	start := f.At.UnixNano()
+	if s.lastFresh != 0 {
+		bet := e.cal.writing(seconds(start - s.lastFresh))
+		s.writing.Bet(bet)
+		s.lateWriting.Step(stat.Bet(lateLambda, bet))
+	}
+	s.lastFresh = start
+	if s.inMonth++; s.inMonth == 1 {
+		s.since = start
+	}
+}
+
+// standing is what the evidence of a state comes to.
+type standing struct {
+	verdict                           verdict
+	combined, diversity, volume, pace float64 // decimal logarithms
+	late                              float64 // late-start evidence of diversity
+	elapsed                           time.Duration
+	inMonth                           uint32
+}
+
+// The weights of the mean of e-values.
+const (
+	weightDiversity = .5
+	weightVolume    = .25
+	weightPace      = .25
+)
+
+// stand combines the evidence. Diversity is the smaller of two e-values, so it is
+// an e-value under either null: people who write their own prompts, and batch jobs
+// of one task. Volume and pace count at most as much as diversity, so the combined
+// value, too, is one under either null, however loud a batch job is.
+func (e *Engine) stand(s *State) standing {
+	st := standing{
+		diversity: min(s.writing.Log10(), s.task.Log10()),
+		volume:    s.volume.Log10(),
+		pace:      s.pace.Log10(),
+		late:      float64(min(s.lateWriting, s.lateTask)),
+		inMonth:   s.inMonth,
+	}
+	if s.inMonth > 0 {
+		st.elapsed = time.Duration(s.lastFresh - s.since)
+	}
+	st.combined = stat.MixLog10([]float64{weightDiversity, weightVolume, weightPace},
+		[]float64{st.diversity, min(st.volume, st.diversity), min(st.pace, st.diversity)})
+	switch {
+	case st.combined >= e.cfg.AlarmLog10E && max(st.volume, st.pace) >= e.cfg.SupportLog10E:
+		st.verdict = verdictAlarm
+	case st.diversity >= e.cfg.WatchLog10E || st.late >= e.cfg.WatchRun:
+		st.verdict = verdictWatch
+	}
+	return st
+}
+
+func (e *Engine) finding(account string, s *State, f *Features, st standing) *bartizan.Finding {
+	at := f.At
+	if at.IsZero() {
+		at = f.EndAt
+	}
+	return &bartizan.Finding{
+		Schema: bartizan.FindingSchema, ID: findingID(account, st.verdict, s.month, s.resets),
+		Account: account, Verdict: st.verdict.public(), At: at,
+		AlarmAt: int(s.alarmAt), Exchanges: int(s.exchanges),
+		Log10E: st.headline(), Reasons: e.reasons(st), Samples: s.sampled(), Calibration: e.hash,
+	}
+}
+
+// headline is the evidence that a reader should see first.
+func (st standing) headline() float64 {
+	if st.verdict == verdictAlarm {
+		return st.combined
+	}
+	return max(st.combined, st.diversity)
+}
+
+// sampled returns the hashes of the last prompts of a new kind, oldest first.
+func (s *State) sampled() []string {
+	var out []string
+	for i := range uint32(sampleCount) {
+		if h := s.samples[(s.fresh+1+i)%sampleCount]; h != 0 {
+			out = append(out, fmt.Sprintf("%016x", h))
+		}
+	}
+	return out
+}
+
+// findingID is equal for the same finding made twice. A finding after a person has
+// cleared the account is another one.
+func findingID(account string, v verdict, month int32, resets uint32) string {
+	h := sha256.New()
+	var b []byte
+	b = append(b, "bartizan finding 1\x00"...)
+	b = append(b, byte(v))
+	b = binary.LittleEndian.AppendUint32(b, uint32(month)) //nolint:gosec // any injective form will do
+	b = binary.LittleEndian.AppendUint32(b, resets)
+	h.Write(append(b, account...))
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func monthOf(t time.Time) int32 {
+	t = t.UTC()
+	return int32(t.Year()*12 + int(t.Month()) - 1) //nolint:gosec // years are small
+}
 
 // Assessment is the standing of an account.
 type Assessment struct {
 	Verdict bartizan.Verdict
 	// Log10E is the decimal logarithm of the combined e-value.
-	Log10E    float64
+	Log10E float64
+	// Evidence holds every detector's part, whether it speaks or not.
 	Evidence  []bartizan.Evidence
 	Exchanges int
 	// AlarmAt is the 1-based number of the exchange at which the present verdict
@@ -59,6 +236,10 @@ type Assessment struct {
 
 // Assess returns the standing of the account that s belongs to.
 func (e *Engine) Assess(s *State) Assessment {
-	_ = s
-	return Assessment{Verdict: bartizan.VerdictClear}
+	st := e.stand(s)
+	st.verdict = s.verdict
+	return Assessment{
+		Verdict: s.verdict.public(), Log10E: st.combined, Evidence: e.reasons(st),
+		Exchanges: int(s.exchanges), AlarmAt: int(s.alarmAt),
+	}
 }

@@ -1,15 +1,186 @@
 package detect
 
-import "bartizan"
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"math"
+	"strings"
+
+	"bartizan"
+	"bartizan/internal/sketch"
+)
+
+const (
+	skeletonTokens = 64   // of system prompt and prompt together
+	edgeTokens     = 4    // of an opening or a closing
+	textBytes      = 4096 // of a prompt are read for words and shingles
+	tailBytes      = 256  // of a prompt's end are read for its closing
+)
 
 // Extractor turns exchanges into features under one installation's key.
-type Extractor struct{ key []byte }
+type Extractor struct {
+	mac    hash.Hash
+	seed   uint64
+	tokens []token
+	masked []uint64
+	chunk  [512]byte
+}
 
-// NewExtractor returns an extractor whose hashes are keyed with key.
-func NewExtractor(key []byte) *Extractor { return &Extractor{key: key} }
+// NewExtractor returns an extractor whose hashes are keyed with key. Features of
+// extractors with different keys cannot be compared.
+func NewExtractor(key []byte) *Extractor {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("bartizan features 1"))
+	sum := mac.Sum(nil)
+	return &Extractor{mac: mac, seed: binary.LittleEndian.Uint64(sum)}
+}
 
 // Extract returns the features of x. It reads the text of x and keeps none of it.
-// An Extractor is not safe for use by several goroutines at once.
+// Equal exchanges give equal features. An Extractor is not safe for use by several
+// goroutines at once.
 func (e *Extractor) Extract(x *bartizan.Exchange) *Features {
-	return &Features{At: x.At, EndAt: x.EndAt}
+	f := &Features{
+		At: x.At, EndAt: x.EndAt,
+		MaxTokens:    clamp[uint32](x.Asked.MaxTokens, math.MaxUint32),
+		Inputs:       clamp[uint32](x.Asked.Inputs, math.MaxUint32),
+		TopLogprobs:  clamp[uint16](x.Asked.TopLogprobs, math.MaxUint16),
+		LogitBias:    clamp[uint16](x.Asked.LogitBias, math.MaxUint16),
+		Candidates:   clamp[uint16](x.Asked.N, math.MaxUint16),
+		Tools:        clamp[uint16](x.Asked.Tools, math.MaxUint16),
+		InputTokens:  clamp[uint32](x.Usage.InputTokens, math.MaxUint32),
+		OutputTokens: clamp[uint32](x.Usage.OutputTokens, math.MaxUint32),
+		Flags:        flagsOf(x),
+	}
+	if t := x.Asked.Temperature; t != nil && *t >= 0 {
+		f.Temperature = uint16(min(*t*100, math.MaxUint16-1)) + 1
+	}
+	if x.Model != "" {
+		f.Model = e.keyed(x.Model)
+	}
+	if x.Text != nil && (x.Text.Prompt != "" || x.Text.System != "") {
+		e.read(f, x.Text)
+	}
+	return f
 }
+
+func flagsOf(x *bartizan.Exchange) Flags {
+	var f Flags
+	set := func(on bool, flag Flags) {
+		if on {
+			f |= flag
+		}
+	}
+	set(x.Asked.Stream, FlagStream)
+	set(x.Asked.Logprobs || x.Asked.TopLogprobs > 0, FlagLogprobs)
+	set(x.Outcome == bartizan.OutcomeAnswered || x.Outcome == bartizan.OutcomeAborted, FlagServed)
+	set(strings.Contains(x.Route, "embed"), FlagEmbed)
+	return f
+}
+
+// read fills in what comes from the text.
+func (e *Extractor) read(f *Features, t *bartizan.Text) {
+	f.Flags |= FlagText
+	f.Turns = clamp[uint16](t.Turns, math.MaxUint16)
+	if t.Turns <= 1 {
+		f.Flags |= FlagSingle
+	}
+	f.Prompt = e.keyed(t.Prompt)
+
+	var skeleton sketch.SimHash
+	if t.System != "" {
+		f.System = e.keyed(t.System)
+		e.tokens = e.scan(e.tokens[:0], head(t.System, textBytes))
+		f.SystemTokens = clamp[uint16](len(e.tokens), math.MaxUint16)
+		e.masked = mask(e.masked[:0], e.tokens, skeletonTokens)
+	} else {
+		e.masked = e.masked[:0]
+	}
+	system := len(e.masked)
+	e.tokens = e.scan(e.tokens[:0], head(t.Prompt, textBytes))
+	e.masked = mask(e.masked, e.tokens, system+skeletonTokens)
+	addSkeleton(&skeleton, e.masked[:min(len(e.masked), skeletonTokens)])
+	f.Skeleton = skeleton.Sum()
+	f.Opening = edge(e.masked[system:], false)
+
+	f.Tokens = clamp[uint16](len(e.tokens), math.MaxUint16)
+	f.Form = formOf(t.Prompt, len(e.tokens))
+	f.Words, f.WordCount = words(e.tokens)
+	f.Shingles = shingles(e.tokens)
+	if len(t.Prompt) > textBytes {
+		e.tokens = e.scan(e.tokens[:0], tail(t.Prompt, tailBytes))
+	}
+	e.masked = e.masked[:0]
+	for _, k := range e.tokens[max(0, len(e.tokens)-edgeTokens):] {
+		e.masked = append(e.masked, k.masked())
+	}
+	f.Closing = edge(e.masked, true)
+}
+
+// keyed is the keyed hash of s; never zero.
+func (e *Extractor) keyed(s string) uint64 {
+	e.mac.Reset()
+	for len(s) > 0 {
+		n := copy(e.chunk[:], s)
+		e.mac.Write(e.chunk[:n])
+		s = s[n:]
+	}
+	return binary.LittleEndian.Uint64(e.mac.Sum(e.chunk[:0])) | 1
+}
+
+func addSkeleton(s *sketch.SimHash, masked []uint64) {
+	for i, k := range masked {
+		s.Add(k)
+		if i > 0 {
+			s.Add(sketch.Mix(masked[i-1], k))
+		}
+	}
+}
+
+// edge hashes the first or last edgeTokens of a prompt; 0 when there are fewer.
+func edge(masked []uint64, last bool) uint32 {
+	if len(masked) < edgeTokens {
+		return 0
+	}
+	masked = masked[:edgeTokens]
+	sum := uint64(1)
+	if last {
+		sum = 2
+	}
+	for _, k := range masked {
+		sum = sketch.Mix(sum, k)
+	}
+	return uint32(sum>>32) | 1
+}
+
+// words returns the distinct tokens among the first MaxWords.
+func words(tokens []token) (out [MaxWords]uint16, n uint8) {
+next:
+	for _, k := range tokens[:min(len(tokens), MaxWords)] {
+		h := uint16(k.hash >> 48)
+		for _, known := range out[:n] {
+			if known == h {
+				continue next
+			}
+		}
+		out[n] = h
+		n++
+	}
+	return out, n
+}
+
+// shingles signs the prompt's runs of three tokens, or the whole of a shorter one.
+func shingles(tokens []token) sketch.MinHash {
+	var m sketch.MinHasher
+	if n := len(tokens); n > 0 && n < 3 {
+		m.Add(sketch.Mix(tokens[0].hash, tokens[n-1].hash))
+	}
+	for i := 2; i < len(tokens); i++ {
+		m.Add(sketch.Mix(sketch.Mix(tokens[i-2].hash, tokens[i-1].hash), tokens[i].hash))
+	}
+	return m.Sum()
+}
+
+// clamp converts v to T, cut to 0 … limit.
+func clamp[T uint16 | uint32, V int | int64](v, limit V) T { return T(max(0, min(v, limit))) }

@@ -1,44 +1,52 @@
 package detect
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
+
+	"bartizan/internal/sketch"
 )
+
+// MaxWords is the greatest number of word hashes in [Features].
+const MaxWords = 64
 
 // Features is what detection keeps of one exchange: times, sizes, options and keyed
 // hashes. It holds no text, and without the key nothing of the text can be tested
 // against it.
 type Features struct {
-	// At and EndAt are the exchange's own arrival and end, to the nanosecond.
+	// At and EndAt are the exchange's own arrival and end, to the nanosecond. A zero
+	// At means that the time is not known: the exchange then says nothing of pace.
 	At, EndAt time.Time
 	// Prompt is a keyed hash of the whole prompt; zero when there was no text.
 	Prompt uint64
-	// Skeleton is the keyed SimHash of the masked opening of the request.
+	// Skeleton is the keyed SimHash of the first masked tokens of system prompt and
+	// prompt together.
 	Skeleton uint64
-	// Opening and Closing are keyed hashes of the first and last masked tokens of
-	// the prompt.
-	Opening, Closing uint64
-	// Frame is a keyed hash of a long system prompt; zero when there was none.
-	Frame uint64
-	// Words are 16-bit keyed hashes of the prompt's first distinct content words.
-	Words []uint16
-	// Shingles is the one-permutation MinHash of the prompt's word 3-shingles.
-	Shingles [64]uint16
-	// ContentWords counts the distinct content words of the prompt, up to 65535.
-	ContentWords uint16
+	// Opening and Closing are keyed hashes of the first and the last few masked
+	// tokens of the prompt; zero when it has fewer.
+	Opening, Closing uint32
+	// System is a keyed hash of the system prompt, zero when there was none, and
+	// SystemTokens its length in tokens.
+	System       uint64
+	SystemTokens uint16
+	// Words are keyed hashes of the distinct tokens among the prompt's first 64;
+	// the first WordCount are set.
+	Words     [MaxWords]uint16
+	WordCount uint8
+	// Shingles is the signature of the prompt's word 3-shingles.
+	Shingles sketch.MinHash
+	// Tokens counts the prompt's tokens, up to the number that is read.
+	Tokens uint16
+	Form   Form
 	// Turns is the number of user messages in the request.
 	Turns uint16
-	// Inputs is the number of prompts or embedding inputs of the request.
-	Inputs uint32
-	// MaxTokens, TopLogprobs, LogitBias, N, Tools and Temperature (hundredths plus
-	// one, zero when unset) are the options asked for.
-	MaxTokens   uint32
-	TopLogprobs uint16
-	LogitBias   uint16
-	N           uint16
-	Tools       uint16
-	Temperature uint16
-	Flags       Flags
+	Flags Flags
+	// The options that were asked for. Temperature is in hundredths plus one, and
+	// zero when it was not set.
+	MaxTokens, Inputs                                      uint32
+	TopLogprobs, LogitBias, Candidates, Tools, Temperature uint16
 	// InputTokens and OutputTokens are the counts of the usage record.
 	InputTokens, OutputTokens uint32
 	// Model is a keyed hash of the model's name.
@@ -54,19 +62,134 @@ const (
 	FlagSingle                     // at most one user message
 	FlagStream                     // the answer was streamed
 	FlagLogprobs                   // log-probabilities were asked for
-	FlagAnswered                   // the outcome was "answered"
-	FlagRefused                    // bartizan refused the request
+	FlagServed                     // something was answered: neither refused nor failed
 	FlagEmbed                      // the request asked for embeddings
-	FlagTimed                      // the arrival time is real
 )
+
+// Has reports whether all of want are set.
+func (f Flags) Has(want Flags) bool { return f&want == want }
 
 // ErrFeatures says that bytes are not an encoding of [Features].
 var ErrFeatures = errors.New("not a feature encoding")
 
-// AppendBinary appends the encoding of f to dst; the error is always nil.
-func (f *Features) AppendBinary(dst []byte) ([]byte, error) { return append(dst, featuresVersion), nil }
+const (
+	featuresVersion = 1
+	featuresFixed   = 1 + 8 + 8 + 8 + 8 + 4 + 4 + 8 + 2 + 2 + 1 + 1 + 2 + 1 + 4 + 4 + 5*2 + 4 + 4 + 8 + 1
+	featuresMax     = featuresFixed + 2*sketch.MinHashBins + 2*MaxWords
+	hasShingles     = 1 << 7 // in the version byte
+)
 
-// DecodeFeatures reads what [Features.AppendBinary] wrote.
-func DecodeFeatures(_ []byte) (*Features, error) { return nil, ErrFeatures }
+// AppendBinary appends the encoding of f to dst; the error is always nil. It is at
+// most 350 bytes long.
+func (f *Features) AppendBinary(dst []byte) ([]byte, error) {
+	version := byte(featuresVersion)
+	if !f.Shingles.Empty() {
+		version |= hasShingles
+	}
+	le := binary.LittleEndian
+	dst = append(dst, version)
+	dst = le.AppendUint64(dst, nanos(f.At))
+	dst = le.AppendUint64(dst, nanos(f.EndAt))
+	dst = le.AppendUint64(dst, f.Prompt)
+	dst = le.AppendUint64(dst, f.Skeleton)
+	dst = le.AppendUint32(dst, f.Opening)
+	dst = le.AppendUint32(dst, f.Closing)
+	dst = le.AppendUint64(dst, f.System)
+	dst = le.AppendUint16(dst, f.SystemTokens)
+	dst = le.AppendUint16(dst, f.Tokens)
+	dst = append(dst, byte(f.Form), byte(f.Form>>8))
+	dst = le.AppendUint16(dst, f.Turns)
+	dst = append(dst, byte(f.Flags))
+	dst = le.AppendUint32(dst, f.MaxTokens)
+	dst = le.AppendUint32(dst, f.Inputs)
+	for _, v := range [...]uint16{f.TopLogprobs, f.LogitBias, f.Candidates, f.Tools, f.Temperature} {
+		dst = le.AppendUint16(dst, v)
+	}
+	dst = le.AppendUint32(dst, f.InputTokens)
+	dst = le.AppendUint32(dst, f.OutputTokens)
+	dst = le.AppendUint64(dst, f.Model)
+	if version&hasShingles != 0 {
+		for _, v := range f.Shingles {
+			dst = le.AppendUint16(dst, v)
+		}
+	}
+	count := min(f.WordCount, MaxWords)
+	dst = append(dst, count)
+	for _, w := range f.Words[:count] {
+		dst = le.AppendUint16(dst, w)
+	}
+	return dst, nil
+}
 
-const featuresVersion = 1
+// DecodeFeatures reads what [Features.AppendBinary] wrote, and nothing else: b must
+// hold exactly one encoding.
+func DecodeFeatures(b []byte) (*Features, error) {
+	r := reader{b: b}
+	version := r.u8()
+	if version&^hasShingles != featuresVersion {
+		return nil, fmt.Errorf("decode features: %w", ErrFeatures)
+	}
+	f := &Features{
+		At: instant(r.u64()), EndAt: instant(r.u64()),
+		Prompt: r.u64(), Skeleton: r.u64(), Opening: r.u32(), Closing: r.u32(),
+		System: r.u64(), SystemTokens: r.u16(), Tokens: r.u16(), Form: Form(r.u16()),
+		Turns: r.u16(), Flags: Flags(r.u8()), MaxTokens: r.u32(), Inputs: r.u32(),
+		TopLogprobs: r.u16(), LogitBias: r.u16(), Candidates: r.u16(), Tools: r.u16(), Temperature: r.u16(),
+		InputTokens: r.u32(), OutputTokens: r.u32(), Model: r.u64(),
+	}
+	if version&hasShingles != 0 {
+		for i := range f.Shingles {
+			f.Shingles[i] = r.u16()
+		}
+		if f.Shingles.Empty() {
+			r.bad = true
+		}
+	}
+	if f.WordCount = r.u8(); f.WordCount > MaxWords || !f.Form.valid() {
+		return nil, fmt.Errorf("decode features: %w", ErrFeatures)
+	}
+	for i := range f.Words[:f.WordCount] {
+		f.Words[i] = r.u16()
+	}
+	if r.bad || len(r.b) > 0 {
+		return nil, fmt.Errorf("decode features of %d bytes: %w", len(b), ErrFeatures)
+	}
+	return f, nil
+}
+
+// nanos encodes a time; the zero time is 0, and so is the first nanosecond of 1970.
+func nanos(t time.Time) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(t.UnixNano()) //nolint:gosec // two's complement, undone by instant
+}
+
+func instant(n uint64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(n)).UTC() //nolint:gosec // the inverse of nanos
+}
+
+// reader takes little-endian numbers from the front of b; once b is too short it
+// returns zeros and bad stays set.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) take(n int) []byte {
+	if r.bad || len(r.b) < n {
+		r.bad = true
+		return make([]byte, n)
+	}
+	head := r.b[:n]
+	r.b = r.b[n:]
+	return head
+}
+
+func (r *reader) u8() uint8   { return r.take(1)[0] }
+func (r *reader) u16() uint16 { return binary.LittleEndian.Uint16(r.take(2)) }
+func (r *reader) u32() uint32 { return binary.LittleEndian.Uint32(r.take(4)) }
+func (r *reader) u64() uint64 { return binary.LittleEndian.Uint64(r.take(8)) }

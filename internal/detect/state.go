@@ -1,16 +1,208 @@
 package detect
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"bartizan"
+	"bartizan/internal/sketch"
+	"bartizan/internal/stat"
+)
+
+// sampleCount is the number of prompt hashes that a finding carries at most.
+const sampleCount = 4
 
 // State is what detection knows of one account. The zero value is an account that
-// was never seen.
-type State struct{ exchanges uint32 }
+// was never seen. Its size does not grow with the account's traffic, and its
+// encoding is at most 4 KiB long.
+type State struct {
+	exchanges uint32
+	// month of the evidence below, counted from January of year 0.
+	month   int32
+	verdict verdict
+	alarmAt uint32 // exchange at which the verdict first held
+	resets  uint32 // times that a person has cleared the account
+
+	memory    memory
+	pauses    pauses
+	lastFresh int64 // start of the last prompt of a new kind
+	fresh     uint32
+	inMonth   uint32 // prompts of a new kind since the evidence restarted
+	since     int64  // start of the first of them
+	samples   [sampleCount]uint64
+
+	writing stat.Grid // new kinds of prompt against people's speed of writing
+	task    stat.Grid // unlikeness of prompts against batch jobs of one task
+	volume  stat.Grid
+	pace    stat.Grid
+	// lateWriting and lateTask are the late-start sums of writing and task.
+	lateWriting, lateTask stat.LateStart
+}
+
+// verdict is a bartizan.Verdict in order of strength.
+type verdict uint8
+
+const (
+	verdictClear verdict = iota
+	verdictWatch
+	verdictAlarm
+)
+
+func (v verdict) public() bartizan.Verdict {
+	switch v {
+	case verdictWatch:
+		return bartizan.VerdictWatch
+	case verdictAlarm:
+		return bartizan.VerdictAlarm
+	default:
+		return bartizan.VerdictClear
+	}
+}
+
+// restart drops the evidence; what the account has sent stays known.
+func (s *State) restart() {
+	s.verdict, s.alarmAt, s.inMonth, s.since = verdictClear, 0, 0, 0
+	s.samples = [sampleCount]uint64{}
+	s.writing, s.task, s.volume, s.pace = stat.Grid{}, stat.Grid{}, stat.Grid{}, stat.Grid{}
+	s.lateWriting, s.lateTask = 0, 0
+}
 
 // ErrState says that bytes are not an encoding of a [State].
 var ErrState = errors.New("not a state encoding")
 
-// AppendBinary appends the encoding of s to dst; the error is always nil.
-func (s *State) AppendBinary(dst []byte) ([]byte, error) { return append(dst, 1, byte(s.exchanges)), nil }
+const stateVersion = 1
+
+// AppendBinary appends the encoding of s to dst; the error is always nil. Equal
+// states have equal encodings.
+func (s *State) AppendBinary(dst []byte) ([]byte, error) {
+	w := writer{b: dst}
+	w.u8(stateVersion)
+	w.u32(s.exchanges)
+	w.u32(uint32(s.month)) //nolint:gosec // two's complement, undone by DecodeState
+	w.u8(uint8(s.verdict))
+	w.u32(s.alarmAt)
+	w.u32(s.resets)
+	w.i64(s.lastFresh)
+	w.u32(s.fresh)
+	w.u32(s.inMonth)
+	w.i64(s.since)
+	for _, h := range s.samples {
+		w.u64(h)
+	}
+	for _, g := range [...]*stat.Grid{&s.writing, &s.task, &s.volume, &s.pace} {
+		for _, l := range g {
+			w.f64(l)
+		}
+	}
+	w.f64(float64(s.lateWriting))
+	w.f64(float64(s.lateTask))
+	w.u8(s.pauses.n)
+	for _, v := range [...]float64{s.pauses.gap, s.pauses.gap2, s.pauses.idle, s.pauses.idle2} {
+		w.f64(v)
+	}
+	w.i64(s.pauses.lastStart)
+	w.i64(s.pauses.lastEnd)
+	s.memory.encode(&w)
+	return w.b, nil
+}
 
 // DecodeState reads what [State.AppendBinary] wrote: equal bits, equal behaviour.
-func DecodeState(_ []byte) (*State, error) { return nil, ErrState }
+func DecodeState(b []byte) (*State, error) {
+	r := reader{b: b}
+	if r.u8() != stateVersion {
+		return nil, fmt.Errorf("decode state: %w", ErrState)
+	}
+	s := &State{exchanges: r.u32(), month: int32(r.u32()), verdict: verdict(r.u8()), alarmAt: r.u32(), resets: r.u32()} //nolint:gosec // as encoded
+	s.lastFresh, s.fresh, s.inMonth, s.since = r.i64(), r.u32(), r.u32(), r.i64()
+	for i := range s.samples {
+		s.samples[i] = r.u64()
+	}
+	for _, g := range [...]*stat.Grid{&s.writing, &s.task, &s.volume, &s.pace} {
+		for j := range g {
+			g[j] = r.f64()
+		}
+	}
+	s.lateWriting, s.lateTask = stat.LateStart(r.f64()), stat.LateStart(r.f64())
+	s.pauses.n = r.u8()
+	for _, v := range [...]*float64{&s.pauses.gap, &s.pauses.gap2, &s.pauses.idle, &s.pauses.idle2} {
+		*v = r.f64()
+	}
+	s.pauses.lastStart, s.pauses.lastEnd = r.i64(), r.i64()
+	s.memory.decode(&r)
+	if r.bad || len(r.b) > 0 || s.verdict > verdictAlarm || s.pauses.n >= paceBlock {
+		return nil, fmt.Errorf("decode state of %d bytes: %w", len(b), ErrState)
+	}
+	return s, nil
+}
+
+// encode writes the memory; an empty one is two numbers long.
+func (m *memory) encode(w *writer) {
+	w.u32(m.counted)
+	w.u64(m.system)
+	if m.counted == 0 {
+		return
+	}
+	for i := range min(m.counted, recentKinds) {
+		w.u64(m.skeletons[i])
+		w.u32(m.openings[i])
+		w.u32(m.closings[i])
+	}
+	for i := range min(m.counted, recentPrompts) {
+		for _, v := range m.shingles[i] {
+			w.u16(v)
+		}
+	}
+	w.b = m.kinds.Append(w.b)
+	w.b = m.words.Append(w.b)
+	w.b = append(w.b, m.forms.counts[:]...)
+	w.u8(m.forms.n)
+}
+
+func (m *memory) decode(r *reader) {
+	m.counted, m.system = r.u32(), r.u64()
+	if m.counted == 0 {
+		return
+	}
+	for i := range min(m.counted, recentKinds) {
+		m.skeletons[i], m.openings[i], m.closings[i] = r.u64(), r.u32(), r.u32()
+	}
+	for i := range min(m.counted, recentPrompts) {
+		for j := range m.shingles[i] {
+			m.shingles[i][j] = r.u16()
+		}
+	}
+	sound := m.kinds.Decode(r.take(sketch.RecentSize)) && m.words.Decode(r.take(sketch.RecentSize))
+	copy(m.forms.counts[:], r.take(formTraits))
+	m.forms.n = r.u8()
+	if !sound || m.forms.n >= formMemory {
+		r.bad = true
+	}
+	for _, c := range m.forms.counts {
+		if c > m.forms.n {
+			r.bad = true
+		}
+	}
+}
+
+// writer appends little-endian numbers to b.
+type writer struct{ b []byte }
+
+func (w *writer) u8(v uint8)    { w.b = append(w.b, v) }
+func (w *writer) u16(v uint16)  { w.b = binary.LittleEndian.AppendUint16(w.b, v) }
+func (w *writer) u32(v uint32)  { w.b = binary.LittleEndian.AppendUint32(w.b, v) }
+func (w *writer) u64(v uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, v) }
+func (w *writer) i64(v int64)   { w.u64(uint64(v)) } //nolint:gosec // two's complement
+func (w *writer) f64(v float64) { w.u64(math.Float64bits(v)) }
+
+func (r *reader) i64() int64 { return int64(r.u64()) } //nolint:gosec // two's complement
+
+// f64 reads a number; one that no state can hold makes the encoding unsound.
+func (r *reader) f64() float64 {
+	v := math.Float64frombits(r.u64())
+	if math.IsNaN(v) {
+		r.bad = true
+	}
+	return v
+}

@@ -1,0 +1,25 @@
+// Package detect decides how strong the evidence is that an account collects
+// answers in order to copy the model.
+//
+// An [Extractor] turns each exchange into [Features]: times, sizes, options and
+// keyed hashes, never text. An [Engine] takes the features of one account, in order,
+// into a [State] of fixed size and gives a finding when the verdict rises. Time
+// comes from the exchanges alone, so live traffic and a replay of it give the same
+// findings.
+//
+// Three detectors speak. Diversity asks whether new kinds of prompt come faster
+// than people write them and are less alike than the prompts of a batch job; it
+// must beat both explanations, so its e-value is the smaller of the two. Volume and
+// pace are the load: faster than one person works, as even as a timer. A customer's
+// batch job is loud and even as well, so load alone never raises a verdict.
+//
+// All evidence is e-values: bets against what ordinary customers do, whose
+// value reaches 1,000 with probability at most 1 in 1,000 as long as the customer
+// is of a kind that the calibration knows. The calibration comes from 27
+// programmers at work and from one set of arithmetic word problems; a kind of
+// customer that is unlike both is outside the promise.
+//
+// What it cannot see: prompts at the pace of people; collection through a fixed
+// frame or a long system prompt; embeddings; one list spread so thin over accounts
+// that each sends fewer than about ten prompts.
+package detect

@@ -1,0 +1,85 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"bartizan"
+)
+
+// reasons says each detector's part in plain sentences, the strongest claim first.
+func (e *Engine) reasons(st standing) []bartizan.Evidence {
+	return []bartizan.Evidence{
+		{Detector: DetectorDiversity, Log10E: st.diversity, Says: e.sayDiversity(st)},
+		{Detector: DetectorVolume, Log10E: st.volume, Says: e.sayVolume(st)},
+		{Detector: DetectorPace, Log10E: st.pace, Says: e.sayPace(st)},
+	}
+}
+
+func (e *Engine) sayDiversity(st standing) string {
+	says := fmt.Sprintf("The account sent %d prompts of new kinds in %s", st.inMonth, short(st.elapsed))
+	if st.inMonth > 1 {
+		says += fmt.Sprintf(", one every %s", short(st.elapsed/time.Duration(st.inMonth-1)))
+	}
+	says += fmt.Sprintf("; people at work let %s pass between two requests (median), and a batch job repeats one task.",
+		short(time.Duration(median(e.cal.gaps)*float64(time.Second))))
+	switch {
+	case st.diversity >= e.cfg.WatchLog10E:
+		return says + fmt.Sprintf(" Under each of these two kinds of ordinary use, evidence this strong occurs with probability below %s.", odds(st.diversity))
+	case st.late >= e.cfg.WatchRun:
+		return says + fmt.Sprintf(" The evidence began in mid-stream; ordinary use shows this much once in about %.0f prompts or less often, so it is a reason to look and no more.", e.cfg.WatchRun)
+	default:
+		return says + " This is within what ordinary use shows."
+	}
+}
+
+func (e *Engine) sayVolume(st standing) string {
+	if st.volume < e.cfg.SupportLog10E {
+		return "Requests do not come faster than people at work send them."
+	}
+	return fmt.Sprintf("Requests come faster than one person works: evidence this strong occurs with probability below %s when a person writes each. A batch job is as fast, so this supports a suspicion and never makes one.", odds(st.volume))
+}
+
+func (e *Engine) sayPace(st standing) string {
+	if st.pace < e.cfg.SupportLog10E {
+		return "The pauses between requests are not more even than people's, or too few to tell."
+	}
+	return fmt.Sprintf("The pauses between requests are as even as those of a timer or a loop: probability below %s for people at work. A batch job is as even, so this supports a suspicion and never makes one.", odds(st.pace))
+}
+
+// odds writes the reciprocal of an e-value as "1 in N", N cut to one digit.
+func odds(log10e float64) string {
+	if log10e >= 9 {
+		return "1 in a billion"
+	}
+	n := math.Pow(10, max(0, log10e))
+	unit := math.Pow(10, math.Floor(math.Log10(n)))
+	return fmt.Sprintf("1 in %s", thousands(int64(math.Floor(n/unit)*unit)))
+}
+
+func thousands(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d", n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
+
+// short rounds a duration to what a reader needs.
+func short(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return d.Round(100 * time.Millisecond).String()
+	case d < time.Hour:
+		return d.Round(time.Second).String()
+	default:
+		return d.Round(time.Minute).String()
+	}
+}
+
+func median(ascending []float64) float64 {
+	if len(ascending) == 0 {
+		return 0
+	}
+	return ascending[len(ascending)/2]
+}

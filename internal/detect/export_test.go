@@ -1,0 +1,43 @@
+package detect
+
+// TaskBins is the number of stages in the calibration of unlikeness.
+const TaskBins = taskBins
+
+// TaskBin returns the stage of the prompt with the given index.
+func TaskBin(index int) int { return taskBin(index) }
+
+// PaceBlock is the number of gaps in a block.
+const PaceBlock = paceBlock
+
+// Unlike returns the score of each prompt of one account, and whether it was fresh.
+func Unlike(prompts []*Features) (scores []float64, fresh []bool) {
+	var m memory
+	cfg := Config{}.withDefaults()
+	for _, f := range prompts {
+		s := m.see(f, cfg.LongSystem, cfg.ShortAnswer)
+		scores, fresh = append(scores, s.unlike), append(fresh, s.fresh)
+	}
+	return scores, fresh
+}
+
+// Uneven returns the unevenness of one block; starts holds PaceBlock+1 times and
+// ends as many, in nanoseconds.
+func Uneven(starts, ends []int64) float64 {
+	var p pauses
+	for i := range starts {
+		if u, done := p.add(starts[i], ends[i]); done {
+			return u
+		}
+	}
+	return -1
+}
+
+// ShippedTables returns the calibration tables: gaps, unlikeness by stage, unevenness.
+func ShippedTables() (gaps []float64, unlike [TaskBins][]float64, uneven []float64) {
+	return peopleGaps(), jobUnlike(), peopleUneven()
+}
+
+// Parts returns the decimal logarithms behind the verdict of s.
+func Parts(e *Engine, s *State) (writing, task, volume, pace, late float64) {
+	return s.writing.Log10(), s.task.Log10(), s.volume.Log10(), s.pace.Log10(), e.stand(s).late
+}

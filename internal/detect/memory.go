@@ -1,0 +1,106 @@
+package detect
+
+import "bartizan/internal/sketch"
+
+const (
+	recentKinds   = 32 // prompts whose frames are remembered one by one
+	recentPrompts = 5  // prompts whose shingles are remembered
+	nearSkeleton  = 3  // bits in which two skeletons of one kind may differ
+	nearShingles  = .5 // estimated Jaccard similarity of two prompts of one kind
+
+	kindProbes, kindLimit = 4, 1600 // about 240 prompts a generation
+	wordProbes, wordLimit = 1, 512
+)
+
+// memory is what an account has sent, as far as it decides what is new.
+type memory struct {
+	counted   uint32 // prompts taken in
+	system    uint64 // system prompt of the last one
+	skeletons [recentKinds]uint64
+	openings  [recentKinds]uint32
+	closings  [recentKinds]uint32
+	shingles  [recentPrompts]sketch.MinHash
+	kinds     sketch.Recent // skeletons and prompts, longer ago
+	words     sketch.Recent
+	forms     forms
+}
+
+// sight is what one prompt is to an account's memory.
+type sight struct {
+	// index is the number of prompts taken in before.
+	index int
+	// fresh is set on a prompt of a new kind: not a repetition, not another filling
+	// of a known frame, not a neighbour of the last prompts.
+	fresh bool
+	// unlike says how unlike the earlier prompts it is: ten times the share of words
+	// that are new, plus the surprise of its form in bits. A prompt that is not
+	// fresh has unlikeRepeat.
+	unlike float64
+}
+
+const (
+	unlikeRepeat = -1
+	wordWeight   = 10
+)
+
+// see compares f with the memory and takes it in.
+func (m *memory) see(f *Features, longSystem, shortAnswer int) sight {
+	s := sight{index: int(m.counted), unlike: unlikeRepeat}
+	framed := f.System != 0 && f.System == m.system && int(f.SystemTokens) >= longSystem
+	label := f.OutputTokens > 0 && int(f.OutputTokens) <= shortAnswer
+	s.fresh = !framed && !label && !m.knows(f)
+	fresh := m.newWords(f)
+	if s.fresh {
+		s.unlike = float64(wordWeight*fresh) + m.forms.surprise(f.Form)
+	}
+	m.take(f)
+	return s
+}
+
+// knows reports whether a prompt of the kind of f was seen.
+func (m *memory) knows(f *Features) bool {
+	if m.kinds.Has(f.Prompt, kindProbes) || m.kinds.Has(f.Skeleton, kindProbes) {
+		return true
+	}
+	for i := range min(int(m.counted), recentKinds) {
+		if sketch.Distance(m.skeletons[i], f.Skeleton) <= nearSkeleton ||
+			f.Opening != 0 && m.openings[i] == f.Opening ||
+			f.Closing != 0 && m.closings[i] == f.Closing {
+			return true
+		}
+	}
+	for i := range min(int(m.counted), recentPrompts) {
+		if m.shingles[i].Jaccard(&f.Shingles) >= nearShingles {
+			return true
+		}
+	}
+	return false
+}
+
+// newWords returns the share of the words of f that the account did not use lately.
+func (m *memory) newWords(f *Features) float64 {
+	if f.WordCount == 0 {
+		return 0
+	}
+	fresh := 0
+	for _, w := range f.Words[:f.WordCount] {
+		if !m.words.Has(uint64(w), wordProbes) {
+			fresh++
+		}
+	}
+	return float64(fresh) / float64(f.WordCount)
+}
+
+func (m *memory) take(f *Features) {
+	at := m.counted % recentKinds
+	m.skeletons[at], m.openings[at], m.closings[at] = f.Skeleton, f.Opening, f.Closing
+	m.shingles[m.counted%recentPrompts] = f.Shingles
+	m.kinds.Add(f.Prompt, kindProbes, kindLimit)
+	m.kinds.Add(f.Skeleton, kindProbes, kindLimit)
+	for _, w := range f.Words[:f.WordCount] {
+		m.words.Add(uint64(w), wordProbes, wordLimit)
+	}
+	m.forms.add(f.Form)
+	m.system = f.System
+	m.counted++
+}

@@ -1,0 +1,179 @@
+package detect
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"bartizan/internal/sketch"
+)
+
+// token is one word, number or sign of a prompt.
+type token struct {
+	hash uint64 // keyed, of the lower-case word; all numbers share one
+	kind tokenKind
+}
+
+type tokenKind uint8
+
+const (
+	kindWord tokenKind = iota
+	kindName           // a word that begins with a capital
+	kindNumber
+	kindSign
+	kindStop  // . ? ! : and line ends: the next word may begin with a capital for no reason
+	kindQuote // a double quotation mark
+	kindCode  // a backtick
+)
+
+// Stand-ins for what a mask hides.
+const (
+	maskName   = 0x6e616d65
+	maskNumber = 0x30303030
+	maskQuote  = 0x22222222
+	maskCode   = 0x60606060
+)
+
+func (k token) masked() uint64 {
+	if k.kind == kindNumber {
+		return maskNumber
+	}
+	return k.hash
+}
+
+const wordBytes = 48 // of a longer word the rest is ignored
+
+// scan appends the tokens of text to dst: runs of letters, runs of digits, and every
+// other visible character alone. A letter of a script that is written without
+// spaces is a token of its own.
+func (e *Extractor) scan(dst []token, text string) []token {
+	var word [wordBytes + utf8.UTFMax]byte
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == '\n':
+			i++
+			if n := len(dst); n > 0 && dst[n-1].kind == kindSign {
+				dst[n-1].kind = kindStop
+			}
+		case unicode.IsSpace(r):
+			i += size
+		case unicode.IsDigit(r):
+			for i < len(text) && unicode.IsDigit(r) {
+				i += size
+				r, size = utf8.DecodeRuneInString(text[i:])
+			}
+			dst = append(dst, token{hash: sketch.Hash([]byte{'0'}, e.seed), kind: kindNumber})
+		case isLetter(r) && !isDense(r):
+			kind, n := kindWord, 0
+			if unicode.IsUpper(r) {
+				kind = kindName
+			}
+			for i < len(text) && isLetter(r) && !isDense(r) {
+				if n < wordBytes {
+					n += utf8.EncodeRune(word[n:], unicode.ToLower(r))
+				}
+				i += size
+				r, size = utf8.DecodeRuneInString(text[i:])
+			}
+			dst = append(dst, token{hash: sketch.Hash(word[:n], e.seed), kind: kind})
+		default:
+			n := utf8.EncodeRune(word[:], r)
+			dst = append(dst, token{hash: sketch.Hash(word[:n], e.seed), kind: signKind(r)})
+			i += size
+		}
+	}
+	return dst
+}
+
+func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
+
+// isDense reports whether r belongs to a script written without spaces.
+func isDense(r rune) bool {
+	return r >= 0x0e00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Khmer, unicode.Lao, unicode.Myanmar)
+}
+
+func signKind(r rune) tokenKind {
+	switch r {
+	case '.', '?', '!', ':', ';', '。', '？', '！', '：':
+		return kindStop
+	case '"', '“', '”':
+		return kindQuote
+	case '`':
+		return kindCode
+	default:
+		return kindSign
+	}
+}
+
+// mask appends tokens to dst until it holds limit: numbers, names (capitals inside a
+// sentence), quoted text and code are replaced, so that two fillings of one form
+// look alike.
+func mask(dst []uint64, tokens []token, limit int) []uint64 {
+	fresh := true // at the start of a sentence
+	for i := 0; i < len(tokens) && len(dst) < limit; i++ {
+		k := tokens[i]
+		switch {
+		case k.kind == kindQuote, k.kind == kindCode:
+			stand := uint64(maskQuote)
+			if k.kind == kindCode {
+				stand = maskCode
+			}
+			dst = append(dst, stand)
+			i = closing(tokens, i)
+			fresh = false
+		case k.kind == kindName && !fresh:
+			dst = append(dst, maskName)
+			for i+1 < len(tokens) && tokens[i+1].kind == kindName {
+				i++
+			}
+		default:
+			dst = append(dst, k.masked())
+			fresh = k.kind == kindStop
+		}
+	}
+	return dst
+}
+
+// closing returns the index of the token that ends what begins at open, or open
+// itself when nothing ends it.
+func closing(tokens []token, open int) int {
+	end := open
+	for end+1 < len(tokens) && tokens[end+1].kind == kindCode && tokens[open].kind == kindCode {
+		end++ // a fence of several backticks
+	}
+	for i := end + 1; i < len(tokens); i++ {
+		if tokens[i].kind != tokens[open].kind {
+			continue
+		}
+		for i+1 < len(tokens) && tokens[i+1].kind == kindCode && tokens[open].kind == kindCode {
+			i++
+		}
+		return i
+	}
+	return open
+}
+
+// head returns the first n bytes of s, cut between characters.
+func head(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// tail returns the last n bytes of s, cut between characters.
+func tail(s string, n int) string {
+	s = strings.TrimRightFunc(s, unicode.IsSpace)
+	if len(s) <= n {
+		return s
+	}
+	at := len(s) - n
+	for at < len(s) && !utf8.RuneStart(s[at]) {
+		at++
+	}
+	return s[at:]
+}
