@@ -1,0 +1,102 @@
+package modelserver
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"strconv"
+	"time"
+)
+
+// extras are the fields that a talkative server adds to the top of an answer. All
+// are left out by a well-behaved one.
+type extras struct {
+	Fingerprint    string         `json:"system_fingerprint,omitempty"`
+	PromptTokenIDs []int          `json:"prompt_token_ids,omitempty"`
+	PromptLogprobs []any          `json:"prompt_logprobs,omitempty"`
+	Timings        map[string]any `json:"timings,omitempty"`
+	Metrics        map[string]any `json:"metrics,omitempty"`
+	KVTransfer     map[string]any `json:"kv_transfer_params,omitempty"`
+}
+
+// fingerprint names the build, as some servers do.
+func (x *exchange) fingerprint() string {
+	if !x.server.options.Habits.ExtraFields {
+		return ""
+	}
+	return fmt.Sprintf("ngram%d-v%d-tp1-%s", maxContext+1, x.server.model.VocabularySize(), runtime.Version())
+}
+
+// promptExtras tell about the prompt.
+func (x *exchange) promptExtras(prompt []token, s scorer) extras {
+	if !x.server.options.Habits.ExtraFields {
+		return extras{}
+	}
+	e := extras{Fingerprint: x.fingerprint(), PromptTokenIDs: ids(prompt)}
+	for i, r := range x.server.score(prompt, s, wanted{logprobs: true, top: 1}) {
+		if i == 0 {
+			e.PromptLogprobs = append(e.PromptLogprobs, nil)
+			continue
+		}
+		entry := map[string]any{}
+		for _, a := range append(r.top, scored{r.token, r.logprob, r.rank}) {
+			entry[strconv.Itoa(int(a.token))] = map[string]any{
+				"logprob": a.logprob, "rank": a.rank, "decoded_token": x.server.model.vocabulary.shown(a.token),
+			}
+		}
+		e.PromptLogprobs = append(e.PromptLogprobs, entry)
+	}
+	return e
+}
+
+// timingExtras tell about time and machinery, once the answer is there.
+func (x *exchange) timingExtras(e *extras) {
+	if !x.server.options.Habits.ExtraFields {
+		return
+	}
+	ms := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
+	now := time.Now()
+	prompt, predicted := x.first.Sub(x.began), now.Sub(x.first)
+	e.Fingerprint = x.fingerprint()
+	e.Timings = map[string]any{
+		"prompt_n": x.usage.PromptTokens, "prompt_ms": ms(prompt),
+		"predicted_n": x.usage.CompletionTokens, "predicted_ms": ms(predicted),
+	}
+	e.Metrics = map[string]any{"time_to_first_token_ms": ms(prompt), "queue_time_ms": 0.0, "finished_time": float64(now.UnixNano()) / 1e9}
+	e.KVTransfer = map[string]any{"do_remote_prefill": false, "remote_engine_id": "engine-0", "remote_block_ids": []int{0, 1, x.usage.PromptTokens / 16}}
+}
+
+// tokenIDs are the ids of a piece, on a server that gives them away.
+func (x *exchange) tokenIDs(p piece) []int {
+	if !x.server.options.Habits.ExtraFields {
+		return nil
+	}
+	tokens := make([]token, len(p.tokens))
+	for i, r := range p.tokens {
+		tokens[i] = r.token
+	}
+	return ids(tokens)
+}
+
+func ids(tokens []token) []int {
+	out := make([]int, len(tokens))
+	for i, t := range tokens {
+		out[i] = int(t)
+	}
+	return out
+}
+
+// score reads a text with the model and reports on each of its tokens.
+func (s *Server) score(text []token, with scorer, w wanted) []report {
+	v := s.model.vocabulary
+	dist := make([]float64, v.size())
+	context := append([]token{endToken}, text...)
+	out := make([]report, len(text))
+	offset := 0
+	for i, t := range text {
+		with.next(dist, context[:i+1])
+		out[i] = report{token: t, logprob: math.Log(dist[t]), top: top(dist, w.top), offset: offset, rank: rankOf(dist, t)}
+		offset += len(v.pieces[t])
+	}
+	return out
+}

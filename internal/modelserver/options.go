@@ -1,0 +1,97 @@
+package modelserver
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// DefaultName is the model's name when the options give none.
+const DefaultName = "bartizan-small"
+
+const (
+	defaultMaxBody = 4 << 20
+	contextTokens  = 8192 // prompt and answer together
+)
+
+// Options change how a model is served. The zero value is a well-behaved server
+// that answers as fast as it can.
+type Options struct {
+	// Name is the model's id in the API; empty means [DefaultName].
+	Name string
+	// TokensPerSecond paces each choice of an answer; 0 means no pacing.
+	TokensPerSecond float64
+	// Habits switches on what real servers do wrong.
+	Habits Habits
+	// Seed makes the server repeatable: with it, a request that has no seed of its
+	// own is answered by its body alone, so equal bodies get equal answers. With 0
+	// such requests are answered afresh each time.
+	Seed uint64
+	// MaxBody bounds a request's body in bytes; 0 means 4 MiB.
+	MaxBody int64
+	// Log receives one line per request, never text; nil means no log.
+	Log *slog.Logger
+}
+
+// Habits are faults that real servers have. They exist so that a gateway and an
+// audit have something to find.
+type Habits struct {
+	// UnrequestedLogprobs returns log-probabilities to callers who did not ask.
+	UnrequestedLogprobs bool
+	// ExtraFields returns token ids, prompt log-probabilities, timings, metrics,
+	// cache handles, usage details and a fingerprint that names the build.
+	ExtraFields bool
+	// UnboundedLogprobs lets a caller ask for any number of alternatives (-1 for all)
+	// and for chosen token ids (logprob_token_ids).
+	UnboundedLogprobs bool
+	// VerboseErrors names the size of the vocabulary and file paths in error texts.
+	VerboseErrors bool
+}
+
+type habit struct {
+	name string
+	on   *bool
+}
+
+func (h *Habits) list() []habit {
+	return []habit{
+		{"logprobs", &h.UnrequestedLogprobs},
+		{"extra-fields", &h.ExtraFields},
+		{"unbounded", &h.UnboundedLogprobs},
+		{"verbose-errors", &h.VerboseErrors},
+	}
+}
+
+// ParseHabits reads "all", "none", an empty text, or names with commas between
+// them: logprobs, extra-fields, unbounded, verbose-errors.
+func ParseHabits(text string) (Habits, error) {
+	var h Habits
+	for name := range strings.SplitSeq(text, ",") {
+		name = strings.TrimSpace(name)
+		known := name == "" || name == "none"
+		for _, each := range h.list() {
+			if name == each.name || name == "all" {
+				*each.on = true
+				known = true
+			}
+		}
+		if !known {
+			return Habits{}, fmt.Errorf("habit %q: no such habit; use all, none, or some of logprobs, extra-fields, unbounded, verbose-errors", name)
+		}
+	}
+	return h, nil
+}
+
+// String returns the text that [ParseHabits] reads.
+func (h Habits) String() string {
+	var on []string
+	for _, each := range h.list() {
+		if *each.on {
+			on = append(on, each.name)
+		}
+	}
+	if len(on) == 0 {
+		return "none"
+	}
+	return strings.Join(on, ",")
+}

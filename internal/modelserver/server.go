@@ -1,0 +1,227 @@
+package modelserver
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Server answers the OpenAI-compatible API with one model. It may be used by many
+// requests at once, and starts no goroutine.
+type Server struct {
+	model   *Model
+	options Options
+	log     *slog.Logger
+	mux     *http.ServeMux
+	started time.Time
+	count   atomic.Uint64
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// NewServer serves m.
+func NewServer(m *Model, o Options) *Server {
+	if o.Name == "" {
+		o.Name = DefaultName
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = defaultMaxBody
+	}
+	s := &Server{model: m, options: o, log: o.Log, mux: http.NewServeMux(), started: time.Now()}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.route(http.MethodGet, "/health", s.health)
+	s.route(http.MethodGet, "/v1/models", s.models)
+	s.route(http.MethodGet, "/v1/models/{id...}", s.oneModel)
+	s.route(http.MethodPost, "/v1/chat/completions", s.chat)
+	s.route(http.MethodPost, "/v1/completions", s.completions)
+	s.route(http.MethodPost, "/v1/embeddings", s.embeddings)
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, &apiError{Status: http.StatusNotFound, Message: fmt.Sprintf("Unknown request URL: %s %s.", r.Method, r.URL.Path), Code: "unknown_url"})
+	})
+	return s
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// route serves one path; a handler's error becomes the answer.
+func (s *Server) route(method, path string, handle func(*exchange) error) {
+	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != method && (method != http.MethodGet || r.Method != http.MethodHead) {
+			w.Header().Set("Allow", method)
+			s.fail(w, &apiError{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("Not allowed to %s on %s.", r.Method, path), Code: "method_not_allowed"})
+			return
+		}
+		x := &exchange{server: s, w: w, r: r, began: time.Now()}
+		err := handle(x)
+		if err != nil && !x.begun {
+			s.fail(w, s.describe(err))
+		}
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			slog.String("method", r.Method), slog.String("path", path),
+			slog.Int("prompt_tokens", x.usage.PromptTokens), slog.Int("completion_tokens", x.usage.CompletionTokens),
+			slog.Duration("took", time.Since(x.began)), slog.Bool("failed", err != nil))
+	})
+}
+
+// exchange is one request on its way.
+type exchange struct {
+	server *Server
+	w      http.ResponseWriter
+	r      *http.Request
+	began  time.Time
+	first  time.Time // when the first token was there
+	body   []byte
+	begun  bool // the answer's head has been written
+	usage  usage
+}
+
+// read bounds and decodes the body into v.
+func (x *exchange) read(v any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.server.options.MaxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return &apiError{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("The request body is larger than %d bytes.", x.server.options.MaxBody), Code: "request_too_large"}
+	}
+	if err != nil {
+		return invalid("", "We could not read the body of your request.")
+	}
+	x.body = body
+	err = json.Unmarshal(body, v)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return invalid(wrong.Field, "Invalid type for '%s': got a JSON %s.", wrong.Field, wrong.Value)
+	}
+	if api, ok := errors.AsType[*apiError](err); ok {
+		return api
+	}
+	if err != nil {
+		return invalid("", "We could not parse the JSON body of your request.")
+	}
+	return nil
+}
+
+// answer writes a whole JSON answer.
+func (x *exchange) answer(v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	x.begun = true
+	x.w.Header().Set("Content-Type", "application/json")
+	if _, err = x.w.Write(append(body, '\n')); err != nil {
+		return fmt.Errorf("write answer: %w", err)
+	}
+	return nil
+}
+
+// event writes one event of a stream and sends it at once.
+func (x *exchange) event(v any) error {
+	data, ok := v.(string)
+	if !ok {
+		body, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("encode event: %w", err)
+		}
+		data = string(body)
+	}
+	if !x.begun {
+		x.begun = true
+		x.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		x.w.Header().Set("Cache-Control", "no-cache")
+	}
+	if _, err := io.WriteString(x.w, "data: "+data+"\n\n"); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	if err := http.NewResponseController(x.w).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("flush event: %w", err)
+	}
+	return nil
+}
+
+// rng returns the randomness of one choice of the answer.
+func (x *exchange) rng(seed *int64, choice int) *rand.Rand {
+	switch {
+	case seed != nil:
+		return newRand(uint64(*seed), uint64(choice)) //nolint:gosec // any bits will do
+	case x.server.options.Seed != 0:
+		h := fnv.New64a()
+		_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, x.server.options.Seed)) // a hash accepts everything
+		_, _ = h.Write(x.body)
+		return newRand(h.Sum64(), uint64(choice)) //nolint:gosec // as above
+	default:
+		return newRand(rand.Uint64(), uint64(choice)) //nolint:gosec // sampling, no secret
+	}
+}
+
+func newRand(seed, stream uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, stream)) //nolint:gosec // sampling, no secret
+}
+
+// id makes an id that no other answer of this server has.
+func (x *exchange) id(prefix string) string {
+	n := x.server.count.Add(1)
+	b := binary.BigEndian.AppendUint64(nil, n*0x9e3779b97f4a7c15) // a bijection, so unique
+	b = binary.BigEndian.AppendUint32(b, uint32(n))               //nolint:gosec // only there to fill the width
+	return prefix + hex.EncodeToString(b)
+}
+
+func (s *Server) health(x *exchange) error {
+	return x.answer(map[string]string{"status": "ok"})
+}
+
+// modelObject describes the model in the API's shape.
+type modelObject struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+	// Root and MaxModelLen are what a talkative server adds.
+	Root        string `json:"root,omitempty"`
+	MaxModelLen int    `json:"max_model_len,omitempty"`
+}
+
+func (s *Server) object() modelObject {
+	m := modelObject{ID: s.options.Name, Object: "model", Created: s.started.Unix(), OwnedBy: "bartizan"}
+	if s.options.Habits.ExtraFields {
+		m.Root, m.MaxModelLen = modelPath(s.options.Name), contextTokens
+	}
+	return m
+}
+
+func (s *Server) models(x *exchange) error {
+	return x.answer(map[string]any{"object": "list", "data": []modelObject{s.object()}})
+}
+
+func (s *Server) oneModel(x *exchange) error {
+	if err := s.checkModel(x.r.PathValue("id")); err != nil {
+		return err
+	}
+	return x.answer(s.object())
+}
+
+// checkModel accepts the one model that is served.
+func (s *Server) checkModel(name string) error {
+	switch name {
+	case s.options.Name:
+		return nil
+	case "":
+		return invalid("model", "You must provide a model parameter.")
+	default:
+		return &apiError{Status: http.StatusNotFound, Message: fmt.Sprintf("The model '%s' does not exist.", name), Param: "model", Code: "model_not_found",
+			detail: "Models on disk: " + modelPath(s.options.Name)}
+	}
+}
+
+// modelPath is the place where a talkative server says that its model lies.
+func modelPath(name string) string { return "/srv/models/" + strings.ToLower(name) + "/ngram.bin" }
