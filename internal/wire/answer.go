@@ -2,24 +2,395 @@ package wire
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 
 	"bartizan"
 )
 
-// ErrNotUnderstood says that an answer is not JSON of a form that can be rewritten
-// safely.
-var ErrNotUnderstood = errors.New("answer not understood")
+// Errors of rewriting an answer.
+var (
+	// ErrNotUnderstood says that an answer is not JSON, or not of the route's shape.
+	ErrNotUnderstood = errors.New("answer not understood")
+	// ErrTooDeep says that an answer nests deeper than is read. Such an answer must
+	// not be passed on, whatever the profile.
+	ErrTooDeep = errors.New("answer nests too deep")
+)
 
-// Rewriter edits answers of one route by one plan. It is reused from document to
-// document; its facts add up.
-type Rewriter struct {
-	// Facts is what the documents so far have said.
-	Facts Facts
+// Verb is what happens to one kind of content.
+type Verb uint8
+
+// The verbs. The zero verb releases nothing.
+const (
+	Drop  Verb = iota // the key goes, or keeps the value null where the API promises the key
+	Keep              // as it came
+	Shape             // as the plan's Shaper makes it; where no form is known, Drop
+)
+
+// fieldKinds is the number of bartizan.Field values.
+const fieldKinds = int(bartizan.FieldScores) + 1
+
+// Plan says what an answer may carry. The zero plan releases content only.
+type Plan struct {
+	// Verbs are by [bartizan.Field]. FieldContent is always kept.
+	Verbs [fieldKinds]Verb
+	// Unknown is what happens to keys that the route's table does not name: Drop
+	// makes the table an allow-list, Keep a deny-list.
+	Unknown Verb
+	// Usage is what happens to the usage object.
+	Usage Verb
+	// Shaper makes what is neither kept nor dropped.
+	Shaper SpanShaper
 }
 
-// Facts is what the rewriter learns on its way through an answer.
+// SpanShaper edits the content of one field.
+type SpanShaper interface {
+	// ShapeSpan appends to dst what stands for the JSON value span.
+	ShapeSpan(dst, span []byte, kind bartizan.Field) ([]byte, error)
+}
+
+// Facts is what a rewriter learns on its way through an answer.
 type Facts struct {
-	Usage     bartizan.Usage
-	HasUsage  bool
+	Usage    bartizan.Usage
+	HasUsage bool
+	// TextBytes counts the bytes of generated text, dropped text included.
 	TextBytes int
 }
+
+// DocumentFacts is what it learns of the last document.
+type DocumentFacts struct {
+	Choices  int  // elements of the list of choices
+	HasUsage bool // it had a usage object
+	HasError bool // it is the upstream's error, or holds one
+}
+
+// Rewriter edits the answers of one route by one plan, document after document.
+type Rewriter struct {
+	// Facts add up over the documents.
+	Facts Facts
+	// Document is of the last document.
+	Document DocumentFacts
+
+	plan    Plan
+	tree    *node
+	touched [fieldKinds]bool
+	unknown bool // an unknown key was dropped
+
+	src, dst []byte
+	from     int // src[from:] is not yet copied
+	changed  bool
+	err      error
+	key      []byte
+}
+
+// Rewriter returns a rewriter of the route's answers; framing says whether they come
+// as one document or as events.
+func (r *Route) Rewriter(framing Framing, plan Plan) *Rewriter {
+	tree := r.answer
+	if framing == FramingSSE && r.event != nil {
+		tree = r.event
+	}
+	plan.Verbs[bartizan.FieldContent] = Keep
+	return &Rewriter{plan: plan, tree: tree}
+}
+
+// Touched reports whether content of the kind was dropped or shaped.
+func (w *Rewriter) Touched(kind bartizan.Field) bool { return w.touched[kind] }
+
+// DroppedUnknown reports whether a key was dropped because no table names it.
+func (w *Rewriter) DroppedUnknown() bool { return w.unknown }
+
+// Rewrite appends the edited document to dst. When nothing was edited it appends
+// nothing and changed is false: the caller can send src. The error is
+// [ErrNotUnderstood], [ErrTooDeep] or of the shaper; then dst is as it was.
+func (w *Rewriter) Rewrite(dst, src []byte) (out []byte, changed bool, err error) {
+	w.src, w.dst, w.from = src, dst, 0
+	w.changed, w.err = false, nil
+	w.Document = DocumentFacts{}
+	end := -1
+	i := skipSpace(src, 0)
+	if i < len(src) && src[i] == '{' {
+		end = w.object(w.tree, i, 0)
+	}
+	if end >= 0 && skipSpace(src, end) != len(src) {
+		end = -1
+	}
+	if w.err == nil && end < 0 {
+		w.err = ErrNotUnderstood
+	}
+	out = w.dst
+	w.src, w.dst = nil, nil
+	switch {
+	case w.err != nil:
+		return dst, false, fmt.Errorf("rewrite answer: %w", w.err)
+	case !w.changed:
+		return dst, false, nil
+	default:
+		return append(out, src[w.from:]...), true, nil
+	}
+}
+
+// value edits the value at src[i] and returns the index after it, or -1.
+func (w *Rewriter) value(n *node, i, depth int) int {
+	if depth > maxDepth {
+		w.err = ErrTooDeep
+		return -1
+	}
+	b := w.src
+	switch b[i] {
+	case '{':
+		if len(n.byLen) == 0 && !n.open {
+			return w.odd(i, depth)
+		}
+		return w.object(n, i, depth)
+	case '[':
+		if n.elem == nil && !n.open {
+			return w.odd(i, depth)
+		}
+		return w.array(n, i, depth)
+	case '"':
+		end, _ := checkString(b, i)
+		if end >= 0 && n.form == formText {
+			w.Facts.TextBytes += decodedLen(b[i:end])
+		}
+		if !n.leaf && !n.open {
+			return w.odd(i, depth)
+		}
+		return end
+	case 'n':
+		return literal(b, i, "null")
+	default:
+		end := checkScalar(b, i)
+		if end < 0 {
+			return -1
+		}
+		if !n.leaf && !n.open {
+			return w.odd(i, depth)
+		}
+		if n.facts {
+			w.count(n.form, b[i:end])
+		}
+		return end
+	}
+}
+
+// odd edits a value of a type that its place should not have.
+func (w *Rewriter) odd(i, depth int) int {
+	if w.plan.Unknown == Keep {
+		return w.value(anything, i, depth)
+	}
+	w.unknown = true
+	return w.replace(i, "null")
+}
+
+// anything is a place where no table reaches.
+var anything = &node{leaf: true, open: true} //nolint:gochecknoglobals // a static table
+
+// replace puts text in the place of the value at src[i].
+func (w *Rewriter) replace(i int, text string) int {
+	end := skipValue(w.src, i)
+	if end < 0 {
+		return -1
+	}
+	w.flush(i)
+	w.dst = append(w.dst, text...)
+	w.from = end
+	return end
+}
+
+// flush copies the source up to i.
+func (w *Rewriter) flush(i int) {
+	w.changed = true
+	if w.from < i {
+		w.dst = append(w.dst, w.src[w.from:i]...)
+	}
+	w.from = i
+}
+
+func (w *Rewriter) object(n *node, i, depth int) int {
+	w.Document.HasUsage = w.Document.HasUsage || n.form == formUsage
+	m := members{b: w.src, i: i}
+	kept := false
+	for m.next() {
+		child, verb := w.decide(n, &m)
+		if verb == Drop && !child.neutral {
+			m.end(w.drop(child, &m, kept, depth))
+			continue
+		}
+		kept = true
+		m.end(w.keep(child, verb, m.value, depth))
+	}
+	return m.done()
+}
+
+// keep edits a member that stays, if only with the value null.
+func (w *Rewriter) keep(n *node, verb Verb, i, depth int) int {
+	switch {
+	case w.src[i] == 'n':
+		return literal(w.src, i, "null")
+	case verb == Drop:
+		w.touched[n.kind] = true
+		return w.replace(i, "null")
+	case verb == Shape:
+		return w.shape(n, i)
+	case n.kind == bartizan.FieldPromptLogprobs:
+		return checkValue(w.src, i, depth+1) // its own parts have names of other kinds
+	default:
+		w.Document.HasError = w.Document.HasError || n.form == formError
+		return w.value(n, i, depth+1)
+	}
+}
+
+// drop leaves a member out: with the comma before it or, when nothing before it
+// stays, with the comma after it.
+func (w *Rewriter) drop(n *node, m *members, kept bool, depth int) int {
+	w.flush(m.sep)
+	end := w.facts(n, m.value, depth)
+	if end < 0 {
+		return -1
+	}
+	w.from = end
+	if !kept {
+		if i := skipSpace(w.src, end); i < len(w.src) && w.src[i] == ',' {
+			w.from = skipSpace(w.src, i+1)
+		}
+	}
+	if n.kind != bartizan.FieldContent {
+		w.touched[n.kind] = true
+	}
+	return end
+}
+
+// facts goes through a value that is dropped.
+func (w *Rewriter) facts(n *node, i, depth int) int {
+	if !n.facts {
+		return skipValue(w.src, i)
+	}
+	dst, from := len(w.dst), w.from
+	end := w.value(n, i, depth+1)
+	w.dst, w.from = w.dst[:dst], from
+	return end
+}
+
+func (w *Rewriter) array(n *node, i, depth int) int {
+	elem := n.elem
+	if elem == nil {
+		elem = anything
+	}
+	e := elements{b: w.src, i: i}
+	for e.next() {
+		if n.form == formChoices {
+			w.Document.Choices++
+		}
+		e.end(w.value(elem, e.value, depth+1))
+	}
+	return e.done()
+}
+
+func (w *Rewriter) shape(n *node, i int) int {
+	end := skipValue(w.src, i)
+	if end < 0 {
+		return -1
+	}
+	if n.form == formWord {
+		if w.src[i] == '"' {
+			return checkValue(w.src, i, 0)
+		}
+		w.touched[n.kind] = true
+		return w.replace(i, "null")
+	}
+	if w.plan.Shaper == nil {
+		return w.replace(i, "null")
+	}
+	w.flush(i)
+	dst, err := w.plan.Shaper.ShapeSpan(w.dst, w.src[i:end], n.kind)
+	if err != nil {
+		w.err = err
+		return -1
+	}
+	w.dst = dst
+	w.from = end
+	w.touched[n.kind] = true
+	return end
+}
+
+// decide returns the node of a member and what happens to it.
+func (w *Rewriter) decide(n *node, m *members) (child *node, verb Verb) {
+	key := w.src[m.key+1 : m.keyEnd-1]
+	if m.plain {
+		if child := n.child(key); child != nil {
+			return child, w.verb(child)
+		}
+	} else {
+		w.key = appendDecoded(w.key[:0], w.src[m.key:m.keyEnd])
+		key = w.key
+		if child := n.child(key); child != nil {
+			return child, w.verb(child)
+		}
+	}
+	if !n.open && w.plan.Unknown == Drop {
+		w.unknown = true
+		return nowhere, Drop
+	}
+	var scratch [64]byte
+	folded := fold(scratch[:0], key)
+	if child := n.twin(folded); child != nil {
+		return child, w.verb(child)
+	}
+	if kind := hidden(folded); kind != bartizan.FieldContent && w.plan.Verbs[kind] != Keep {
+		return hiddenNodes[kind], Drop
+	}
+	return anything, Keep
+}
+
+// nowhere is the place of a key that is dropped unread.
+var nowhere = &node{} //nolint:gochecknoglobals // a static table
+
+// hiddenNodes are places of one kind each.
+var hiddenNodes = func() (nodes [fieldKinds]*node) { //nolint:gochecknoglobals // a static table
+	for kind := range nodes {
+		nodes[kind] = &node{kind: bartizan.Field(kind)}
+	}
+	return nodes
+}()
+
+// verb returns what happens to a member of a known kind.
+func (w *Rewriter) verb(n *node) Verb {
+	verb := w.plan.Verbs[n.kind]
+	switch n.form {
+	case formUsage:
+		return w.plan.Usage
+	case formWord:
+		if verb == Drop {
+			return Shape
+		}
+	case formTokens, formVector:
+	default:
+		if verb == Shape {
+			return Drop
+		}
+	}
+	return verb
+}
+
+// count takes the number of a usage object.
+func (w *Rewriter) count(f form, span []byte) {
+	number, err := strconv.ParseInt(string(span), 10, 64)
+	if err != nil || number < 0 || number > maxTokens {
+		return
+	}
+	switch f {
+	case formPromptTokens:
+		w.Facts.Usage.InputTokens, w.Facts.HasUsage = number, true
+	case formOutputTokens:
+		w.Facts.Usage.OutputTokens, w.Facts.HasUsage = number, true
+	case formCachedTokens:
+		w.Facts.Usage.CachedTokens = number
+	case formReasoningTokens:
+		w.Facts.Usage.ReasoningTokens = number
+	default:
+	}
+}
+
+// maxTokens is the greatest count of tokens that is believed.
+const maxTokens = 1 << 40

@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // ErrorKind is the kind of an error that a client is told of.
 type ErrorKind uint8
@@ -33,10 +36,61 @@ type ErrorBody struct {
 	Dimension string
 }
 
+// openAIErrors gives each kind its status, type, code and sentence.
+var openAIErrors = [...]struct { //nolint:gochecknoglobals // a static table
+	status             int
+	kind, code, phrase string
+}{
+	ErrorBadRequest:   {400, "invalid_request_error", "", "The request is not valid."},
+	ErrorUnauthorized: {401, "invalid_request_error", "invalid_api_key", "A valid API key is required."},
+	ErrorForbidden:    {403, "invalid_request_error", "access_denied", "This key has no access."},
+	ErrorUnknownRoute: {404, "invalid_request_error", "unknown_url", "There is no such endpoint."},
+	ErrorMethod:       {405, "invalid_request_error", "method_not_allowed", "This endpoint does not take that method."},
+	ErrorTooLarge:     {413, "invalid_request_error", "request_too_large", "The request body is too large."},
+	ErrorUnsupportedMedia: {
+		415, "invalid_request_error", "unsupported_media_type",
+		"Send the request body as application/json without a content encoding.",
+	},
+	ErrorRateLimited: {429, "requests", "rate_limit_exceeded", "Rate limit reached. Try again later."},
+	ErrorInternal:    {500, "server_error", "internal_error", "The server had an error."},
+	ErrorUpstream:    {502, "server_error", "upstream_error", "The model server had an error."},
+	ErrorWithheld:    {502, "server_error", "upstream_error", "The model server's answer cannot be delivered."},
+	ErrorUnavailable: {503, "server_error", "unavailable", "The service is not available now. Try again later."},
+	ErrorUpstreamTimeout: {
+		504, "server_error", "upstream_timeout",
+		"The model server did not answer in time.",
+	},
+}
+
 // Error returns the status, content type and body of an error in the provider's shape.
 func (d Dialect) Error(e ErrorBody) (status int, contentType string, body []byte) {
-	_ = e
-	return 500, "application/json", nil
+	row := openAIErrors[ErrorInternal]
+	if int(e.Kind) < len(openAIErrors) {
+		row = openAIErrors[e.Kind]
+	}
+	if e.Kind == ErrorRateLimited && e.Dimension != "" {
+		row.kind = e.Dimension
+	}
+	if e.Message != "" {
+		row.phrase = e.Message
+	}
+	body = append(body, `{"error":{"message":`...)
+	body = appendQuoted(body, row.phrase)
+	body = append(body, `,"type":`...)
+	body = appendQuoted(body, row.kind)
+	body = append(body, `,"param":`...)
+	body = appendQuotedOrNull(body, e.Param)
+	body = append(body, `,"code":`...)
+	body = appendQuotedOrNull(body, row.code)
+	body = append(body, '}', '}')
+	return row.status, "application/json", body
+}
+
+func appendQuotedOrNull(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, "null"...)
+	}
+	return appendQuoted(dst, s)
 }
 
 // Header is one HTTP header.
@@ -53,6 +107,26 @@ type RateStanding struct {
 
 // RateHeaders returns the provider's headers for the standings, in order.
 func (d Dialect) RateHeaders(standings ...RateStanding) []Header {
-	_ = standings
-	return nil
+	headers := make([]Header, 0, 3*len(standings))
+	for _, s := range standings {
+		headers = append(headers,
+			Header{"x-ratelimit-limit-" + s.Dimension, strconv.FormatInt(s.Limit, 10)},
+			Header{"x-ratelimit-remaining-" + s.Dimension, strconv.FormatInt(max(s.Remaining, 0), 10)},
+			Header{"x-ratelimit-reset-" + s.Dimension, resetText(s.Reset)})
+	}
+	return headers
+}
+
+// resetText writes a duration as the provider does: "0s", "17ms", "6m0s". It rounds
+// up to milliseconds below a second and to seconds above, so that a client which
+// waits this long does not come too early.
+func resetText(d time.Duration) string {
+	if d <= 0 {
+		return "0s"
+	}
+	unit := time.Second
+	if d < time.Second {
+		unit = time.Millisecond
+	}
+	return ((d + unit - 1) / unit * unit).String()
 }

@@ -1,15 +1,266 @@
 package wire
 
-// Narrowing says how a request is to be edited.
+import (
+	"fmt"
+	"strconv"
+)
+
+// Narrowing says how a request is to be edited. The zero Narrowing changes nothing.
 type Narrowing struct {
-	// MaxOutput caps the answer's tokens; it is set where the client set none or
-	// more. 0 means no cap.
+	// MaxOutput caps the answer's tokens; it is also set where the client set no
+	// cap. 0 means no cap.
 	MaxOutput int
+	// MaxChoices and MaxBest cap n and best_of. 0 means no cap.
+	MaxChoices, MaxBest int
+	// Remove lists the options whose keys are left out.
+	Remove Options
+	// Alternatives is how many alternatives per token the upstream is asked for, so
+	// that ranks can be told, if the client asked for log-probabilities and Remove
+	// does not list them. 0 leaves the client's number.
+	Alternatives int
+	// BiasEntries caps the biased tokens that are kept, and BiasLimit the size of
+	// each bias. BiasEntries 0 means no cap; remove [OptionLogitBias] to have none.
+	BiasEntries int
+	BiasLimit   float64
+	// DropUnknown leaves out the keys that the route's table does not know.
+	DropUnknown bool
+	// AddUsage asks the upstream for a usage event in a stream.
+	AddUsage bool
 }
 
-// Narrow appends the edited body to dst. Adjusted names the fields that were
-// changed to the client's loss.
-func (r *Route) Narrow(dst, body []byte, n Narrowing) (out []byte, adjusted []string, err error) {
-	_ = n
-	return append(dst, body...), nil, nil
+// Narrow appends the edited body to dst. The body must have passed [Route.Peek],
+// which made req. Adjusted names the fields in which the client got less than it
+// asked for. When nothing is edited, the body is appended as it is.
+func (r *Route) Narrow(dst, body []byte, req Request, n Narrowing) (out []byte, adjusted []string, err error) {
+	if r.options == nil {
+		return append(dst, body...), nil, nil
+	}
+	e := edit{route: r, src: body, dst: dst, req: req, n: n}
+	i := skipSpace(body, 0)
+	if i >= len(body) || body[i] != '{' {
+		return dst, nil, fmt.Errorf("narrow request: %w", errNotPeeked)
+	}
+	m := members{b: body, i: i}
+	for m.next() {
+		end := skipValue(body, m.value)
+		m.end(end)
+		if end >= 0 {
+			e.member(&m, end)
+		}
+	}
+	end := m.done()
+	if end < 0 {
+		return dst, nil, fmt.Errorf("narrow request: %w", errNotPeeked)
+	}
+	e.add(end - 1)
+	return append(e.dst, body[e.from:]...), e.adjusted, nil
+}
+
+var errNotPeeked = fault("", "the request body is not a JSON object")
+
+// edit is one narrowing of one body.
+type edit struct {
+	route    *Route
+	src, dst []byte
+	from     int // src[from:] is not yet copied
+	kept     bool
+	req      Request
+	n        Narrowing
+	adjusted []string
+
+	capped, topped, usage bool // the key was there and is dealt with
+}
+
+// member edits the member whose value is src[m.value:end].
+func (e *edit) member(m *members, end int) {
+	name := m.name()
+	option, known := e.route.options[string(name)]
+	value := e.src[m.value:end]
+	asked := string(value) != "null" && string(value) != "false"
+	if !known {
+		if e.n.DropUnknown {
+			e.adjust(printable(name))
+			e.drop(m, end)
+			return
+		}
+		e.kept = true
+		return
+	}
+	if e.n.Remove.Has(option) {
+		if asked {
+			e.adjust(string(name))
+		}
+		e.drop(m, end)
+		return
+	}
+	e.kept = true
+	if edited, changed := e.value(option, string(name), m.value, end); changed {
+		e.flush(m.value)
+		e.dst = append(e.dst, edited...)
+		e.from = end
+	}
+}
+
+// value returns what stands for a known field's value; changed is false when that is
+// the value itself.
+func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed bool) {
+	value := e.src[i:end]
+	null := string(value) == "null"
+	switch o {
+	case OptionMaxTokens:
+		return e.maxTokens(name, value, null)
+	case OptionChoices:
+		return e.clamp(name, value, null, e.n.MaxChoices)
+	case OptionBestOf:
+		return e.clamp(name, value, null, e.n.MaxBest)
+	case OptionLogprobs:
+		if e.n.Alternatives > 0 && e.req.Asked.Logprobs && e.route.prompt != promptMessages {
+			return strconv.AppendInt(nil, int64(e.n.Alternatives), 10), true
+		}
+	case OptionTopLogprobs:
+		e.topped = true
+		if e.n.Alternatives > 0 && e.req.Asked.Logprobs {
+			return strconv.AppendInt(nil, int64(e.n.Alternatives), 10), true
+		}
+	case OptionLogitBias:
+		if e.n.BiasEntries > 0 && !null {
+			return e.bias(name, i)
+		}
+	case OptionStreamOptions:
+		if e.n.AddUsage && e.req.Asked.Stream {
+			e.usage = true
+			return e.streamOptions(i), true
+		}
+	default:
+	}
+	return nil, false
+}
+
+func (e *edit) maxTokens(name string, value []byte, null bool) ([]byte, bool) {
+	if e.n.MaxOutput <= 0 {
+		return nil, false
+	}
+	if null {
+		// The other key may carry the cap; if none does, this one will.
+		if e.req.MaxCompletion != "" || e.capped {
+			return nil, false
+		}
+		e.capped = true
+		return strconv.AppendInt(nil, int64(e.n.MaxOutput), 10), true
+	}
+	e.capped = true
+	return e.clamp(name, value, null, e.n.MaxOutput)
+}
+
+// clamp lowers a whole number to most.
+func (e *edit) clamp(name string, value []byte, null bool, most int) ([]byte, bool) {
+	if most <= 0 || null {
+		return nil, false
+	}
+	if number, ok := wholeNumber(value); ok && number <= most {
+		return nil, false
+	}
+	e.adjust(name)
+	return strconv.AppendInt(nil, int64(most), 10), true
+}
+
+// bias keeps the first entries and limits the size of each.
+func (e *edit) bias(name string, i int) ([]byte, bool) {
+	if e.src[i] != '{' {
+		e.adjust(name)
+		return []byte("{}"), true
+	}
+	out := []byte{'{'}
+	kept, changed := 0, false
+	for m := (members{b: e.src, i: i}); m.next(); {
+		m.end(checkScalar(e.src, m.value))
+		if m.bad {
+			return []byte("{}"), true
+		}
+		number, err := strconv.ParseFloat(string(e.src[m.value:m.i]), 64)
+		if err != nil || kept == e.n.BiasEntries {
+			changed = true
+			continue
+		}
+		if kept > 0 {
+			out = append(out, ',')
+		}
+		kept++
+		out = append(out, e.src[m.key:m.keyEnd]...)
+		out = append(out, ':')
+		limited := min(max(number, -e.n.BiasLimit), e.n.BiasLimit)
+		changed = changed || limited != number
+		out = appendNumber(out, limited)
+	}
+	if !changed {
+		return nil, false
+	}
+	e.adjust(name)
+	return append(out, '}'), true
+}
+
+// streamOptions returns the options with a usage event asked for. Usage in every
+// event is asked for only if the client itself asked for usage.
+func (e *edit) streamOptions(i int) []byte {
+	out := []byte(`{"include_usage":true`)
+	if e.src[i] == '{' {
+		for m := (members{b: e.src, i: i}); m.next(); {
+			m.end(skipValue(e.src, m.value))
+			if m.bad {
+				break
+			}
+			switch name := string(m.name()); {
+			case name == "include_obfuscation", name == "continuous_usage_stats" && e.req.IncludeUsage:
+				out = append(append(out, ','), e.src[m.key:m.i]...)
+			}
+		}
+	}
+	return append(out, '}')
+}
+
+// add puts in, before the closing brace at src[i], what the request lacks.
+func (e *edit) add(i int) {
+	if e.n.MaxOutput > 0 && !e.capped && e.route.Class == ClassGenerate {
+		e.insert(i, "max_tokens", strconv.Itoa(e.n.MaxOutput))
+	}
+	if e.n.Alternatives > 0 && e.req.Asked.Logprobs && !e.topped && e.route.prompt == promptMessages &&
+		!e.n.Remove.Has(OptionTopLogprobs) {
+		e.insert(i, "top_logprobs", strconv.Itoa(e.n.Alternatives))
+	}
+	if e.n.AddUsage && e.req.Asked.Stream && !e.usage && e.route.Class == ClassGenerate {
+		e.insert(i, "stream_options", `{"include_usage":true}`)
+	}
+}
+
+func (e *edit) insert(i int, name, value string) {
+	e.flush(i)
+	if e.kept {
+		e.dst = append(e.dst, ',')
+	}
+	e.kept = true
+	e.dst = append(e.dst, '"')
+	e.dst = append(e.dst, name...)
+	e.dst = append(e.dst, '"', ':')
+	e.dst = append(e.dst, value...)
+}
+
+func (e *edit) adjust(name string) { e.adjusted = append(e.adjusted, name) }
+
+func (e *edit) flush(i int) {
+	if e.from < i {
+		e.dst = append(e.dst, e.src[e.from:i]...)
+		e.from = i
+	}
+}
+
+// drop leaves a member out: with the comma before it or, when nothing before it
+// stays, with the comma after it.
+func (e *edit) drop(m *members, end int) {
+	e.flush(m.sep)
+	e.from = end
+	if !e.kept {
+		if i := skipSpace(e.src, end); i < len(e.src) && e.src[i] == ',' {
+			e.from = skipSpace(e.src, i+1)
+		}
+	}
 }

@@ -1,0 +1,286 @@
+package wire
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// Readers of single request fields. Values are checked JSON.
+
+func (p *peek) model(name, value []byte) error {
+	if value[0] != '"' || len(value) == 2 {
+		return fault(string(name), "%s must be a string that names a model", name)
+	}
+	if len(value) > maxModel {
+		return fault(string(name), "%s is longer than %d bytes", name, maxModel)
+	}
+	if bytes.IndexByte(value, '\\') >= 0 {
+		p.req.Model = string(appendDecoded(nil, value))
+	} else {
+		p.req.Model = string(value[1 : len(value)-1])
+	}
+	return nil
+}
+
+func (p *peek) flag(name, value []byte, to *bool) error {
+	switch string(value) {
+	case "true":
+		*to = true
+	case "false":
+		*to = false
+	default:
+		return fault(string(name), "%s must be true or false", name)
+	}
+	return nil
+}
+
+// whole reads a whole number. Forms such as 1e3 and 5.0 are accepted when they are
+// whole, as servers accept them.
+func (p *peek) whole(name, value []byte, least int, to *int) error {
+	number, ok := wholeNumber(value)
+	if !ok || number < least {
+		return fault(string(name), "%s must be a whole number from %d to %d", name, least, maxCount)
+	}
+	*to = number
+	return nil
+}
+
+// wholeNumber reads a number from -maxCount to maxCount without a fraction.
+func wholeNumber(value []byte) (int, bool) {
+	if checkNumber(value, 0) != len(value) {
+		return 0, false
+	}
+	const most = 10 // digits of maxCount
+	if len(value) <= most && bytes.IndexByte(value, '.') < 0 && bytes.IndexAny(value, "eE") < 0 {
+		number, err := strconv.Atoi(string(value))
+		return number, err == nil && -maxCount <= number && number <= maxCount
+	}
+	number, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || number != float64(int64(number)) || number < -maxCount || number > maxCount {
+		return 0, false
+	}
+	return int(number), true
+}
+
+// logprobs is true or false for chats, a number of alternatives for completions.
+func (p *peek) logprobs(name, value []byte) error {
+	if p.route.prompt == promptMessages {
+		return p.flag(name, value, &p.req.Asked.Logprobs)
+	}
+	if string(value) == "false" {
+		return nil
+	}
+	if string(value) == "true" {
+		p.req.Asked.Logprobs = true
+		return nil
+	}
+	p.req.Asked.Logprobs = true
+	return p.whole(name, value, 0, &p.req.Asked.TopLogprobs)
+}
+
+func (p *peek) temperature(name, value []byte) error {
+	if checkNumber(value, 0) == len(value) {
+		if number, err := strconv.ParseFloat(string(value), 64); err == nil && number >= 0 && number <= maxTemperature {
+			p.req.Asked.Temperature = &number
+			return nil
+		}
+	}
+	return fault(string(name), "%s must be a number from 0 to %d", name, maxTemperature)
+}
+
+// maxTemperature is far above what any server accepts.
+const maxTemperature = 1000
+
+func (p *peek) streamOptions(name []byte, i int) error {
+	if p.body[i] != '{' {
+		return fault(string(name), "%s must be an object", name)
+	}
+	seen := false
+	for m := (members{b: p.body, i: i}); m.next(); {
+		m.end(checkValue(p.body, m.value, 1))
+		if string(m.name()) != "include_usage" || m.bad {
+			continue
+		}
+		if seen {
+			return fault("stream_options.include_usage", "stream_options.include_usage stands twice; send it once")
+		}
+		seen = true
+		value := p.body[m.value:m.i]
+		if string(value) == "null" {
+			continue
+		}
+		if err := p.flag([]byte("stream_options.include_usage"), value, &p.req.IncludeUsage); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logitBias counts the biased tokens. Engines take an object, or a list of pairs.
+func (p *peek) logitBias(name []byte, i int) error {
+	switch p.body[i] {
+	case '{':
+		for m := (members{b: p.body, i: i}); m.next(); {
+			m.end(checkScalar(p.body, m.value))
+			if m.bad {
+				return fault(string(name), "%s must map token ids to numbers", name)
+			}
+			p.req.Asked.LogitBias++
+		}
+	case '[':
+		for e := (elements{b: p.body, i: i}); e.next(); {
+			e.end(checkValue(p.body, e.value, 1))
+			p.req.Asked.LogitBias++
+		}
+	default:
+		return fault(string(name), "%s must map token ids to numbers", name)
+	}
+	return nil
+}
+
+func (p *peek) tools(name []byte, i, end int) error {
+	if p.body[i] != '[' {
+		return fault(string(name), "%s must be an array", name)
+	}
+	for e := (elements{b: p.body, i: i}); e.next(); {
+		e.end(checkValue(p.body, e.value, 1))
+		p.req.Asked.Tools++
+	}
+	p.req.TextBytes += end - i
+	return nil
+}
+
+func (p *peek) responseFormat(name []byte, i, end int) error {
+	if p.body[i] != '{' {
+		return fault(string(name), "%s must be an object", name)
+	}
+	for m := (members{b: p.body, i: i}); m.next(); {
+		m.end(checkValue(p.body, m.value, 1))
+		if string(m.name()) != "type" || m.bad {
+			continue
+		}
+		switch string(p.body[m.value:m.i]) {
+		case `"text"`, `"json_object"`:
+		default:
+			p.req.Schema = true
+			p.req.TextBytes += end - i
+		}
+	}
+	return nil
+}
+
+// textOf measures what the model will read.
+func (p *peek) textOf(name []byte, i int) error {
+	if p.route.prompt == promptMessages {
+		return p.messages(name, i)
+	}
+	switch p.body[i] {
+	case '"':
+		p.req.Asked.Inputs = 1
+		p.addString(i)
+		return nil
+	case '[':
+		return p.inputs(name, i)
+	default:
+		return fault(string(name), "%s must be a string or an array", name)
+	}
+}
+
+// inputs reads a list of strings, a list of token ids, or a list of such lists.
+func (p *peek) inputs(name []byte, i int) error {
+	ids := 0
+	for e := (elements{b: p.body, i: i}); e.next(); {
+		switch p.body[e.value] {
+		case '"':
+			p.req.Asked.Inputs++
+			e.end(p.addString(e.value))
+		case '[':
+			p.req.Asked.Inputs++
+			inner := elements{b: p.body, i: e.value}
+			for inner.next() {
+				inner.end(checkNumber(p.body, inner.value))
+				p.req.TextBytes += tokenIDBytes
+			}
+			e.end(inner.done())
+		case '{': // a part of a multimodal input
+			p.req.Asked.Inputs++
+			e.end(p.part(e.value))
+		default:
+			ids++
+			e.end(checkNumber(p.body, e.value))
+		}
+		if e.bad {
+			return fault(string(name), "%s must hold strings or token ids", name)
+		}
+	}
+	if p.req.Asked.Inputs == 0 && ids == 0 {
+		return fault(string(name), "%s is empty", name)
+	}
+	if ids > 0 {
+		p.req.Asked.Inputs++
+		p.req.TextBytes += ids * tokenIDBytes
+	}
+	return nil
+}
+
+// messages measures a chat.
+func (p *peek) messages(name []byte, i int) error {
+	if p.body[i] != '[' {
+		return fault(string(name), "%s must be an array of messages", name)
+	}
+	count := 0
+	for e := (elements{b: p.body, i: i}); e.next(); count++ {
+		if p.body[e.value] != '{' {
+			return fault(string(name)+"["+strconv.Itoa(count)+"]", "%s[%d] must be an object", name, count)
+		}
+		e.end(p.part(e.value))
+	}
+	if count == 0 {
+		return fault(string(name), "%s is empty", name)
+	}
+	p.req.Asked.Inputs = 1
+	return nil
+}
+
+// addString counts a string's text and returns the index after it.
+func (p *peek) addString(i int) int {
+	end, plain := checkString(p.body, i)
+	if plain {
+		p.req.TextBytes += end - i - 2
+	} else {
+		p.req.TextBytes += decodedLen(p.body[i:end])
+	}
+	return end
+}
+
+// part counts the text of an object and of what it holds: every string but those that
+// carry pictures, sound or files.
+func (p *peek) part(i int) int {
+	m := members{b: p.body, i: i}
+	for m.next() {
+		switch string(p.body[m.key+1 : m.keyEnd-1]) {
+		case "image_url", "input_audio", "file", "image", "audio", "video_url", "type", "role":
+			m.end(skipValue(p.body, m.value))
+		default:
+			m.end(p.within(m.value))
+		}
+	}
+	return m.done()
+}
+
+func (p *peek) within(i int) int {
+	switch p.body[i] {
+	case '"':
+		return p.addString(i)
+	case '{':
+		return p.part(i)
+	case '[':
+		e := elements{b: p.body, i: i}
+		for e.next() {
+			e.end(p.within(e.value))
+		}
+		return e.done()
+	default:
+		return checkScalar(p.body, i)
+	}
+}

@@ -1,0 +1,274 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// maxDepth is the deepest nesting of a document that is read.
+const maxDepth = 512
+
+// lanes spreads one byte over a word of eight.
+const lanes = 0x0101010101010101
+
+const highBits = 0x80 * lanes
+
+// zeroLanes marks the zero bytes of a word. Lanes above the first zero byte may be
+// marked wrongly, so only the lowest mark counts.
+func zeroLanes(word uint64) uint64 { return (word - lanes) &^ word & highBits }
+
+// skipSpace returns the index of the first byte at or after i that is not JSON
+// white space; it may be len(b).
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// skipString returns the index after the string that begins at b[i], or -1. It
+// looks for the closing quote only; see [checkString] for the strict twin.
+func skipString(b []byte, i int) int {
+	i++
+	for i+8 <= len(b) {
+		word := binary.LittleEndian.Uint64(b[i:])
+		marks := zeroLanes(word^'"'*lanes) | zeroLanes(word^'\\'*lanes)
+		if marks == 0 {
+			i += 8
+			continue
+		}
+		i += bits.TrailingZeros64(marks) >> 3
+		if b[i] == '"' {
+			return i + 1
+		}
+		i += 2
+	}
+	for i < len(b) {
+		switch b[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+		i++
+	}
+	return -1
+}
+
+// checkString returns the index after the string that begins at b[i], or -1 when it
+// is not one of strict JSON. Plain reports that it holds no escape.
+func checkString(b []byte, i int) (end int, plain bool) {
+	plain = true
+	i++
+	for {
+		i = findSpecial(b, i)
+		if i >= len(b) {
+			return -1, plain
+		}
+		switch b[i] {
+		case '"':
+			return i + 1, plain
+		case '\\':
+			plain = false
+			if i = checkEscape(b, i); i < 0 {
+				return -1, plain
+			}
+		default: // a control character
+			return -1, plain
+		}
+	}
+}
+
+// findSpecial returns the index of the first quote, backslash or control character
+// at or after i, or len(b).
+func findSpecial(b []byte, i int) int {
+	for i+8 <= len(b) {
+		word := binary.LittleEndian.Uint64(b[i:])
+		marks := zeroLanes(word^'"'*lanes) | zeroLanes(word^'\\'*lanes) | (word-0x20*lanes)&^word&highBits
+		if marks != 0 {
+			return i + bits.TrailingZeros64(marks)>>3
+		}
+		i += 8
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 {
+		i++
+	}
+	return i
+}
+
+// checkEscape returns the index after the escape that begins at b[i], or -1.
+func checkEscape(b []byte, i int) int {
+	if i+1 >= len(b) {
+		return -1
+	}
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		if i+6 > len(b) {
+			return -1
+		}
+		for _, c := range b[i+2 : i+6] {
+			if hexDigit(c) < 0 {
+				return -1
+			}
+		}
+		return i + 6
+	default:
+		return -1
+	}
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	default:
+		return -1
+	}
+}
+
+// skipNested returns the index after the object or array that begins at b[i], or -1.
+// It balances brackets outside strings and checks nothing else, so it is only for
+// values that are thrown away.
+func skipNested(b []byte, i int) int {
+	depth := 0
+	for i < len(b) {
+		if i+8 <= len(b) {
+			word := binary.LittleEndian.Uint64(b[i:])
+			folded := word | 0x20*lanes // '[' becomes '{' and ']' becomes '}'
+			marks := zeroLanes(word^'"'*lanes) | zeroLanes(folded^'{'*lanes) | zeroLanes(folded^'}'*lanes)
+			if marks == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(marks) >> 3
+		}
+		switch b[i] {
+		case '"':
+			if i = skipString(b, i); i < 0 {
+				return -1
+			}
+		case '{', '[':
+			depth++
+			i++
+		case '}', ']':
+			depth--
+			i++
+			if depth == 0 {
+				return i
+			}
+		default:
+			i++
+		}
+	}
+	return -1
+}
+
+// skipValue returns the index after the value that begins at b[i], or -1. It is as
+// lax as [skipNested].
+func skipValue(b []byte, i int) int {
+	if i >= len(b) {
+		return -1
+	}
+	switch b[i] {
+	case '"':
+		return skipString(b, i)
+	case '{', '[':
+		return skipNested(b, i)
+	default:
+		return checkScalar(b, i)
+	}
+}
+
+// checkScalar returns the index after the number or literal that begins at b[i], or -1.
+func checkScalar(b []byte, i int) int {
+	if i >= len(b) {
+		return -1
+	}
+	switch b[i] {
+	case 't':
+		return literal(b, i, "true")
+	case 'f':
+		return literal(b, i, "false")
+	case 'n':
+		return literal(b, i, "null")
+	default:
+		return checkNumber(b, i)
+	}
+}
+
+func literal(b []byte, i int, word string) int {
+	end := i + len(word)
+	if end > len(b) || string(b[i:end]) != word {
+		return -1
+	}
+	return end
+}
+
+// checkNumber returns the index after the number that begins at b[i], or -1.
+func checkNumber(b []byte, i int) int {
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	start := i
+	i = digits(b, i)
+	if i == start || (b[start] == '0' && i > start+1) {
+		return -1
+	}
+	if i < len(b) && b[i] == '.' {
+		start = i + 1
+		if i = digits(b, start); i == start {
+			return -1
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		start = i
+		if i = digits(b, start); i == start {
+			return -1
+		}
+	}
+	return i
+}
+
+func digits(b []byte, i int) int {
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	return i
+}
+
+// checkValue returns the index after the value that begins at b[i], or -1 when it is
+// not strict JSON or nests deeper than depth allows.
+func checkValue(b []byte, i, depth int) int {
+	if i >= len(b) || depth > maxDepth {
+		return -1
+	}
+	switch b[i] {
+	case '"':
+		end, _ := checkString(b, i)
+		return end
+	case '{':
+		m := members{b: b, i: i}
+		for m.next() {
+			m.end(checkValue(b, m.value, depth+1))
+		}
+		return m.done()
+	case '[':
+		e := elements{b: b, i: i}
+		for e.next() {
+			e.end(checkValue(b, e.value, depth+1))
+		}
+		return e.done()
+	default:
+		return checkScalar(b, i)
+	}
+}
