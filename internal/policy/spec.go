@@ -1,0 +1,121 @@
+package policy
+
+import (
+	"cmp"
+	"math/big"
+	"slices"
+
+	"bartizan"
+	"bartizan/internal/coarsen"
+	"bartizan/internal/detect"
+	"bartizan/internal/ratelimit"
+)
+
+// Spec is a policy as people write it: plain data. [Default] is what ships.
+type Spec struct {
+	Tiers  map[bartizan.Tier]TierSpec
+	Levels map[bartizan.Level]LevelSpec
+	// Detect holds the thresholds of the detectors; the zero value means the shipped ones.
+	Detect detect.Config
+}
+
+// TierSpec is what was sold to the accounts of a tier.
+type TierSpec struct {
+	Limits ratelimit.Limits
+	// MaxOutput is the most tokens that one answer may have; what a caller asks beyond it
+	// is narrowed to it.
+	MaxOutput int64
+	// DefaultOutput is how many tokens of answer are reserved when the caller set no cap.
+	DefaultOutput int64
+	// Coarsen says what the tier may see of an answer.
+	Coarsen coarsen.Profile
+	// NumericValues is how many numbers (log-probabilities, scores) may be released per
+	// UTC day; 0 means no limit. It is carried and hashed, but nothing counts against it yet.
+	NumericValues int64
+	// WatermarkStrength is how strongly answers are marked, 0 to 10; 0 means not at all.
+	// It is carried and hashed, but nothing is marked yet.
+	WatermarkStrength float64
+}
+
+// LevelSpec tightens every tier for accounts under suspicion. The zero value changes
+// nothing against the level below.
+type LevelSpec struct {
+	// LimitsNum and LimitsDen are the fraction of the tier's limits that is left; both 0
+	// mean the same as at the level below.
+	LimitsNum, LimitsDen int64
+	// Coarsen names a shipped profile that holds besides the tier's own, the stricter of
+	// the two in every knob; empty means none.
+	Coarsen string
+	// Deny serves nothing.
+	Deny bool
+}
+
+func (l LevelSpec) scales() bool { return l.LimitsNum != 0 || l.LimitsDen != 0 }
+
+// fraction is exact: num/den of two specs compare by value, not by how they are written.
+func (l LevelSpec) fraction() *big.Rat { return big.NewRat(l.LimitsNum, l.LimitsDen) }
+
+func (l LevelSpec) canonical() LevelSpec {
+	if l.scales() {
+		f := l.fraction()
+		l.LimitsNum, l.LimitsDen = f.Num().Int64(), f.Denom().Int64()
+	}
+	return l
+}
+
+// canonical sorts limits and leaves out those that are none.
+func canonical(limits ratelimit.Limits) ratelimit.Limits {
+	kept := make(ratelimit.Limits, 0, len(limits))
+	for _, l := range limits {
+		if l.Amount == 0 {
+			continue
+		}
+		if l.Burst == l.Amount {
+			l.Burst = 0
+		}
+		kept = append(kept, l)
+	}
+	slices.SortFunc(kept, func(a, b ratelimit.Limit) int {
+		return cmp.Or(cmp.Compare(a.Dimension, b.Dimension), cmp.Compare(a.Window, b.Window))
+	})
+	return kept
+}
+
+// defaultOutput is reserved for an answer of unknown length, in every shipped tier.
+const defaultOutput = 256
+
+// Default returns the shipped policy: four tiers, and levels that halve the limits on
+// watch, leave a tenth of them when restricted, and serve nothing when suspended. Each
+// call returns a fresh value that the caller may change.
+func Default() Spec {
+	return Spec{
+		Tiers: map[bartizan.Tier]TierSpec{
+			bartizan.TierPublic:   shipped("public", 2_048, amounts{20, 200, 10_000, 150_000, 2}),
+			bartizan.TierStandard: shipped("standard", 8_192, amounts{60, 5_000, 100_000, 3_000_000, 10}),
+			bartizan.TierTrusted:  shipped("trusted", 32_768, amounts{600, 100_000, 1_000_000, 50_000_000, 50}),
+			bartizan.TierPartner:  shipped("partner", 131_072, amounts{6_000, 0, 10_000_000, 0, 500}),
+		},
+		Levels: map[bartizan.Level]LevelSpec{
+			bartizan.LevelWatch:      {LimitsNum: 1, LimitsDen: 2, Coarsen: "public"},
+			bartizan.LevelRestricted: {LimitsNum: 1, LimitsDen: 10, Coarsen: "public"},
+			bartizan.LevelSuspended:  {Deny: true},
+		},
+	}
+}
+
+// amounts are the limits of a shipped tier; 0 is none.
+type amounts struct{ requestsMinute, requestsDay, tokensMinute, tokensDay, streams int64 }
+
+func shipped(profile string, maxOutput int64, a amounts) TierSpec {
+	p, _ := coarsen.Shipped(profile) // a test compiles the shipped policy
+	return TierSpec{
+		Limits: canonical(ratelimit.Limits{
+			{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: a.requestsMinute},
+			{Dimension: ratelimit.Requests, Window: ratelimit.Day, Amount: a.requestsDay},
+			{Dimension: ratelimit.Tokens, Window: ratelimit.Minute, Amount: a.tokensMinute},
+			{Dimension: ratelimit.Tokens, Window: ratelimit.Day, Amount: a.tokensDay},
+			{Dimension: ratelimit.Streams, Window: ratelimit.Concurrent, Amount: a.streams},
+		}),
+		MaxOutput: maxOutput, DefaultOutput: defaultOutput, Coarsen: p,
+	}
+}
