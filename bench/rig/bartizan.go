@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -45,8 +46,9 @@ func BuildBartizan(ctx context.Context, moduleDir, dir string) (string, error) {
 
 // StartBartizan makes a data folder with partner accounts below dir and serves the
 // upstream from it. Detectors run and record, but leave levels alone: the load looks
-// like a copying campaign, and a raised level would change what is measured.
-func StartBartizan(ctx context.Context, program, dir, upstream string, accounts int) (*Bartizan, error) {
+// like a copying campaign, and a raised level would change what is measured. The
+// prefix comes before the program on its command line and must become it.
+func StartBartizan(ctx context.Context, program, dir, upstream string, accounts int, prefix []string) (*Bartizan, error) {
 	b := &Bartizan{program: program, data: filepath.Join(dir, "data"), Args: []string{"--detect", "observe"}}
 	for i := range accounts {
 		name := fmt.Sprintf("bench-%02d", i)
@@ -73,10 +75,10 @@ func StartBartizan(ctx context.Context, program, dir, upstream string, accounts 
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{
-		"serve", "--upstream", "http://" + upstream, "--data", b.data, "--listen", listen, "--admin-listen", admin,
-	}, b.Args...)
-	command := exec.CommandContext(ctx, program, args...) //nolint:gosec // the program that was just built
+	words := slices.Concat(prefix, []string{
+		program, "serve", "--upstream", "http://" + upstream, "--data", b.data, "--listen", listen, "--admin-listen", admin,
+	}, b.Args)
+	command := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // the program that was just built
 	command.Dir = dir
 	b.Process, err = Start(ctx, command, listen, filepath.Join(dir, "bartizan.log"))
 	return b, err

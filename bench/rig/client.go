@@ -153,7 +153,9 @@ func (w *worker) do(ctx context.Context, request []byte, index int, due time.Tim
 	if w.conn == nil {
 		conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", w.load.Addr)
 		if err != nil {
-			w.fault("connect: %v", errors.Unwrap(err))
+			if ctx.Err() == nil {
+				w.fault("connect: %v", errors.Unwrap(err))
+			}
 			return
 		}
 		w.conn, w.reader = conn, bufio.NewReaderSize(conn, 64<<10)

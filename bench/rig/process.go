@@ -32,6 +32,9 @@ func Start(ctx context.Context, command *exec.Cmd, addr, logFile string) (*Proce
 		return nil, fmt.Errorf("start %s: %w", command.Path, err)
 	}
 	command.Stdout, command.Stderr = log, log
+	// An interrupt lets a program end its children too.
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = stopLimit
 	if err := command.Start(); err != nil {
 		_ = log.Close()
 		return nil, fmt.Errorf("start %s: %w", command.Path, err)
@@ -69,10 +72,13 @@ func (p *Process) await(ctx context.Context) error {
 	return fmt.Errorf("nothing listens on %s after %s", p.Addr, readyLimit)
 }
 
-// Stop asks the process to end, makes it end after ten seconds, and waits for it.
+// stopLimit is how long a process may take to end when asked.
+const stopLimit = 10 * time.Second
+
+// Stop asks the process to end, makes it end when it takes too long, and waits for it.
 func (p *Process) Stop() {
 	_ = p.command.Process.Signal(os.Interrupt)
-	timer := time.NewTimer(10 * time.Second)
+	timer := time.NewTimer(stopLimit)
 	defer timer.Stop()
 	select {
 	case <-p.ended:
