@@ -1,0 +1,176 @@
+// Package config holds the settings of a deployment and reads them from YAML.
+//
+// It is the only package that knows YAML, and it is strict: [Load] accepts nothing that
+// it does not understand, and reports everything that is wrong at once, each fault with
+// its line, its column, and where it can the key that was meant. What a file leaves out
+// keeps the value of [Default].
+//
+// Keys, types, texts and bounds stand in one table, in file.go. The decoder, the JSON
+// Schema for editors and the printed form of a configuration are all made from it.
+//
+// No secret stands in a configuration, only the names of files that hold one.
+package config
+
+import (
+	"path"
+	"time"
+
+	"bartizan/internal/policy"
+)
+
+// Config is everything that a file can say, with defaults filled in.
+type Config struct {
+	// Listen is the address of the data plane, AdminListen that of the admin plane. They
+	// never collide.
+	Listen, AdminListen string
+	// DataDir is the folder that keeps everything.
+	DataDir string
+	// Upstreams are the model servers; the first serves what [Config.Models] leaves open.
+	Upstreams []Upstream
+	// Models says which upstream serves a model, and what is known about it. The first
+	// match counts.
+	Models   []Model
+	Policy   policy.Spec
+	Detect   Detect
+	Ledger   Ledger
+	Terms    Terms
+	Timeouts Timeouts
+	// MaxBody bounds a request body and MaxAnswer an answer that is not a stream, in bytes.
+	MaxBody, MaxAnswer int64
+	// Warnings are lines for the operator about settings that are accepted and kept but do
+	// nothing yet, or that are allowed and risky. They begin with file, line and column.
+	Warnings []string
+}
+
+// Upstream is a model server.
+type Upstream struct {
+	Name string
+	// URL is the base to which paths are appended: http or https, without credentials,
+	// query and fragment.
+	URL string
+	// Engine is what serves there, such as "vllm"; "auto" leaves it open. Nothing depends
+	// on it yet.
+	Engine string
+	// KeyFile names the file that holds the upstream's own key; empty means that it needs
+	// none. Whoever reads the file checks its permissions.
+	KeyFile string
+}
+
+// Model says what is known about the models that a pattern names.
+type Model struct {
+	// Match is a pattern as of [path.Match], over the model's whole name.
+	Match string
+	// Upstream names the one that serves the model; empty means the first.
+	Upstream string
+	// Kind is what the model does: "generate", "embed", "classify" or "rerank"; empty leaves
+	// it open. Nothing depends on it yet.
+	Kind string
+	// Price is what the provider charges. Nothing is computed from it yet.
+	Price Price
+	// HiddenSize and Vocabulary are the model's width and number of tokens, from which the
+	// cost of copying it follows; 0 means unknown. Nothing is computed from them yet.
+	HiddenSize, Vocabulary int64
+}
+
+// Price is in dollars per million tokens; 0 means unknown or free.
+type Price struct{ Input, Output float64 }
+
+// Mode says what findings do.
+type Mode string
+
+// The modes of detection.
+const (
+	// ModeAct lets findings move levels.
+	ModeAct Mode = "act"
+	// ModeObserve records findings and leaves levels alone.
+	ModeObserve Mode = "observe"
+)
+
+// Detect says what detectors are measured against and what their findings do. Their
+// thresholds are part of the policy.
+type Detect struct {
+	Mode Mode
+	// Calibration names what ordinary traffic looks like; "default" is the shipped one and
+	// the only one so far.
+	Calibration string
+}
+
+// OnFull says what happens to requests when records cannot be kept.
+type OnFull string
+
+// The ways to act when records cannot be kept.
+const (
+	// Shed goes on serving and counts the records that are lost.
+	Shed OnFull = "shed"
+	// Block lets requests wait for a bounded time, then sheds.
+	Block OnFull = "block"
+	// FailClosed refuses requests.
+	FailClosed OnFull = "fail_closed"
+)
+
+// Ledger says how exchanges are recorded.
+type Ledger struct {
+	OnFull OnFull
+	// Queue is how many finished exchanges may wait to be written.
+	Queue int
+	// Retain is how long records are kept; 0 means for ever. Nothing is deleted yet.
+	Retain time.Duration
+}
+
+// Terms says what customers must have agreed to.
+type Terms struct {
+	// Required refuses accounts that have not accepted the terms. It is not enforced yet.
+	Required bool
+}
+
+// Timeouts bound how long each part of a request may take.
+type Timeouts struct {
+	// Body is how long a client may take to send its request.
+	Body time.Duration
+	// Connect bounds one attempt to reach an upstream.
+	Connect time.Duration
+	// Answer bounds the wait for an upstream's answer to begin.
+	Answer time.Duration
+	// Idle bounds the silence of an upstream inside a stream.
+	Idle time.Duration
+	// Write bounds one write to a client that reads slowly.
+	Write time.Duration
+	// Drain is how long requests under way may go on after the order to stop.
+	Drain time.Duration
+}
+
+// Default returns what holds without a file. It names no upstream: there is none to
+// guess. Each call returns a fresh value that the caller may change.
+func Default() Config {
+	return Config{
+		Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081", DataDir: "./data",
+		Policy: policy.Default(),
+		Detect: Detect{Mode: ModeAct, Calibration: "default"},
+		Ledger: Ledger{OnFull: Shed, Queue: 8192},
+		Timeouts: Timeouts{
+			Body: time.Minute, Connect: 5 * time.Second, Answer: 10 * time.Minute,
+			Idle: 5 * time.Minute, Write: 30 * time.Second, Drain: 30 * time.Second,
+		},
+		MaxBody: 4 << 20, MaxAnswer: 32 << 20,
+	}
+}
+
+// UpstreamFor returns the upstream that serves a model: that of the first matching entry
+// of Models, else the first upstream. ok is false when there is no upstream.
+func (c *Config) UpstreamFor(model string) (u Upstream, ok bool) {
+	if len(c.Upstreams) == 0 {
+		return Upstream{}, false
+	}
+	for _, m := range c.Models {
+		if matched, err := path.Match(m.Match, model); err != nil || !matched {
+			continue
+		}
+		for _, u := range c.Upstreams {
+			if u.Name == m.Upstream {
+				return u, true
+			}
+		}
+		break
+	}
+	return c.Upstreams[0], true
+}
