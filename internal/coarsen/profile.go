@@ -41,8 +41,8 @@ type Profile struct {
 
 	Embeddings Embeddings
 
-	// MaxChoices caps n and best_of; 0 is 1.
-	MaxChoices int
+	// NMax caps n and best_of; 0 is 1.
+	NMax int
 	// Seed lets a client fix the sampling.
 	Seed bool
 	// Prediction lets a client send predicted output, whose acceptance counts and
@@ -151,13 +151,13 @@ func (p *Profile) Validate() error {
 		check(p.Embeddings.Decimals >= minDecimals && p.Embeddings.Decimals <= maxDecimals,
 			"embeddings: %d decimals, want %d to %d", p.Embeddings.Decimals, minDecimals, maxDecimals)
 	}
-	check(p.MaxChoices >= 0 && p.MaxChoices <= maxChoicesAny, "choices: %d, want 0 to %d", p.MaxChoices, maxChoicesAny)
+	check(p.NMax >= 0 && p.NMax <= maxChoicesAny, "choices: %d, want 0 to %d", p.NMax, maxChoicesAny)
 	check(p.UnknownRequest <= UnknownDrop, "unknown request fields: no such way")
 	return errors.Join(faults...)
 }
 
 // Choices returns how many answers a request may have.
-func (p *Profile) Choices() int { return max(p.MaxChoices, 1) }
+func (p *Profile) Choices() int { return max(p.NMax, 1) }
 
 // Tighter returns the stricter of both in every knob. It carries the name of the one
 // that it equals, else both names.
@@ -175,7 +175,7 @@ func Tighter(a, b Profile) Profile {
 		Reasoning:      a.Reasoning && b.Reasoning,
 		Scores:         a.Scores && b.Scores,
 		Embeddings:     tighterEmbeddings(a.Embeddings, b.Embeddings),
-		MaxChoices:     min(a.Choices(), b.Choices()),
+		NMax:     min(a.Choices(), b.Choices()),
 		Seed:           a.Seed && b.Seed,
 		Prediction:     a.Prediction && b.Prediction,
 		Privileged:     a.Privileged && b.Privileged,
@@ -183,7 +183,7 @@ func Tighter(a, b Profile) Profile {
 		PassUnknown:    a.PassUnknown && b.PassUnknown,
 		PassUnread:     a.PassUnread && b.PassUnread,
 	}
-	named := func(p Profile) Profile { p.Name = ""; p.MaxChoices = p.Choices(); return p }
+	named := func(p Profile) Profile { p.Name = ""; p.NMax = p.Choices(); return p }
 	switch t {
 	case named(a):
 		t.Name = a.Name

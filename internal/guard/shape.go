@@ -1,7 +1,10 @@
 package guard
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"math"
 
 	"bartizan"
 	"bartizan/internal/coarsen"
@@ -12,55 +15,213 @@ import (
 // nothing pass that is not.
 var ErrWithheld = errors.New("answer withheld")
 
-// Narrowed is a request as the upstream may see it.
-type Narrowed struct {
-	Body []byte
-	// Adjusted names what was clamped or removed.
-	Adjusted []string
-}
-
-// NarrowRequest edits a request to what the profile allows and appends it to dst.
-// A reason is returned, with the error that the client may read, when the profile
-// refuses the request.
-func NarrowRequest(r *wire.Route, p *coarsen.Profile, req wire.Request, maxOutput int, dst, body []byte) (Narrowed, *bartizan.Reason, error) {
-	_, _, _, _ = r, p, req, maxOutput
-	return Narrowed{Body: append(dst, body...)}, nil, nil
-}
-
-// Shaper edits the answer to one request: its whole body, or event by event.
+// Shaper edits the answer to one request: its whole body, or event by event. It
+// counts what the client was given, so it serves one answer only.
 type Shaper struct {
-	rw wire.Rewriter
+	route *wire.Route
+	rules *coarsen.Profile
+	req   wire.Request
+	rw    *wire.Rewriter
+
+	disclosed bartizan.Disclosure // Tokens are those with a log-probability entry
+	vector    wire.Vector
+	buffer    []byte
 }
 
-// NewShaper returns a shaper for one answer.
+// NewShaper returns a shaper for the answer to req, as p allows.
 func NewShaper(r *wire.Route, p *coarsen.Profile, req wire.Request) *Shaper {
-	_, _, _ = r, p, req
-	return &Shaper{}
+	s := &Shaper{route: r, rules: p, req: req}
+	framing := wire.FramingJSON
+	if req.Asked.Stream {
+		framing = wire.FramingSSE
+	}
+	s.rw = r.Rewriter(framing, s.plan())
+	return s
+}
+
+// plan turns the profile and what was asked into what the answer may carry. What was
+// not asked for is dropped even where the profile would allow it.
+func (s *Shaper) plan() wire.Plan {
+	p, req := s.rules, s.req
+	plan := wire.Plan{Usage: wire.Keep, Shaper: s}
+	let := func(kind bartizan.Field, allowed bool, verb wire.Verb) {
+		if allowed {
+			plan.Verbs[kind] = verb
+		}
+	}
+	let(bartizan.FieldLogprobs, tellsLogprobs(p, req), wire.Shape)
+	let(bartizan.FieldPromptLogprobs, p.PromptLogprobs && asksPromptLogprobs(req), wire.Keep)
+	let(bartizan.FieldTokenIDs, p.TokenIDs && req.Options.Has(wire.OptionTokenIDs), wire.Keep)
+	let(bartizan.FieldReasoning, p.Reasoning, wire.Keep)
+	let(bartizan.FieldFingerprint, p.Fingerprint, wire.Keep)
+	let(bartizan.FieldTimings, p.Timings, wire.Keep)
+	let(bartizan.FieldUsageDetail, p.UsageDetail, wire.Keep)
+	let(bartizan.FieldInternal, p.Internal && req.Options.Has(wire.OptionInternal), wire.Keep)
+	let(bartizan.FieldScores, p.Scores, wire.Keep)
+	let(bartizan.FieldEmbedding, true, wire.Shape)
+	if p.PassUnknown {
+		plan.Unknown = wire.Keep
+	}
+	if s.hidesUsage() {
+		plan.Usage = wire.Drop
+	}
+	return plan
+}
+
+// hidesUsage reports whether usage is in the stream only because the guard asked for it.
+func (s *Shaper) hidesUsage() bool { return s.req.Asked.Stream && !s.req.IncludeUsage }
+
+// ShapeSpan edits one field's value; it is for the rewriter.
+func (s *Shaper) ShapeSpan(dst, span []byte, kind bartizan.Field) ([]byte, error) {
+	if kind == bartizan.FieldEmbedding {
+		return s.shapeVector(dst, span)
+	}
+	return s.shapeTokens(dst, span)
+}
+
+func (s *Shaper) shapeVector(dst, span []byte) ([]byte, error) {
+	if err := s.vector.Parse(span); err != nil {
+		return dst, fmt.Errorf("read embedding: %w", err)
+	}
+	s.disclosed.EmbeddingValues += int64(len(s.vector.Values))
+	if s.rules.Embeddings.Grid == coarsen.GridFull {
+		return append(dst, span...), nil
+	}
+	s.rules.Vector(s.vector.Values)
+	return s.vector.Append(dst), nil
+}
+
+func (s *Shaper) shapeTokens(dst, span []byte) ([]byte, error) {
+	lists, err := wire.ParseTokens(span)
+	if err != nil {
+		return dst, fmt.Errorf("read log-probabilities: %w", err)
+	}
+	var told [len(lists.Lists)][]bartizan.TokenScore
+	for i, list := range lists.Lists {
+		scores, values := s.rules.TokensOf(s.req.Asked, list, s.route.Alternatives())
+		s.disclosed.Values += int64(values)
+		s.disclosed.Tokens += int64(len(list))
+		told[i] = scores
+	}
+	return lists.Append(dst, told, s.rules.TokenIDs), nil
 }
 
 // Body appends the shaped answer to dst. It returns [ErrWithheld] when the answer
-// cannot be understood and the profile fails closed.
-func (s *Shaper) Body(dst, src []byte) ([]byte, error) { return append(dst, src...), nil }
+// cannot be understood and the profile does not pass such answers on.
+func (s *Shaper) Body(dst, src []byte) ([]byte, error) {
+	out, changed, err := s.rw.Rewrite(dst, src)
+	switch {
+	case err != nil:
+		return s.unread(dst, src, err)
+	case s.rw.Document.HasError:
+		return append(dst, s.failure()...), nil
+	case changed:
+		return out, nil
+	default:
+		return append(dst, src...), nil
+	}
+}
+
+// unread passes an answer on that was not understood, or withholds it.
+func (s *Shaper) unread(dst, src []byte, cause error) ([]byte, error) {
+	if s.rules.PassUnread && errors.Is(cause, wire.ErrNotUnderstood) {
+		return append(dst, src...), nil
+	}
+	return dst, fmt.Errorf("%w: %w", ErrWithheld, cause)
+}
+
+// failure is what the client reads instead of the upstream's error in an answer that
+// had begun well.
+func (s *Shaper) failure() []byte {
+	_, _, body := s.route.Dialect.Error(wire.ErrorBody{Kind: wire.ErrorUpstream})
+	return body
+}
 
 // Event appends what the client gets for an event: the event as it came, an edited
-// one, or nothing.
-func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) { return append(dst, ev.Raw...), nil }
-
-// ErrorBody appends the upstream's error in the route's dialect, without words that
-// tell about the upstream.
-func (s *Shaper) ErrorBody(dst []byte, status int, src []byte) []byte {
-	_, _ = status, src
-	return dst
+// one, or nothing. Its errors are those of [Shaper.Body].
+func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
+	pass := s.rules.PassUnknown
+	if !ev.HasData() {
+		if pass || len(ev.Raw) == 0 {
+			return append(dst, ev.Raw...), nil
+		}
+		return append(dst, ":\n\n"...), nil // keeps the connection alive and tells nothing
+	}
+	if ev.Done {
+		return ev.AppendWith(dst, ev.Data, pass), nil
+	}
+	data := ev.Data
+	if bytes.IndexByte(data, '\n') >= 0 {
+		// Between JSON tokens a line end is white space, and elsewhere not valid.
+		data = bytes.ReplaceAll(data, []byte{'\n'}, []byte{' '})
+	}
+	out, changed, err := s.rw.Rewrite(s.buffer[:0], data)
+	s.buffer = out[:0]
+	switch {
+	case err != nil:
+		return s.unread(dst, ev.Raw, err)
+	case s.rw.Document.HasError:
+		return ev.AppendWith(dst, s.failure(), pass), nil
+	case s.hidesUsage() && s.rw.Document.HasUsage && s.rw.Document.Choices == 0:
+		return dst, nil
+	case changed:
+		return ev.AppendWith(dst, out, pass), nil
+	case pass || !ev.HasFields():
+		return append(dst, ev.Raw...), nil
+	default:
+		return ev.AppendWith(dst, data, false), nil
+	}
 }
 
 // Usage returns the tokens that the upstream counted; ok is false when it told none.
 func (s *Shaper) Usage() (u bartizan.Usage, ok bool) { return s.rw.Facts.Usage, s.rw.Facts.HasUsage }
 
-// Disclosure returns what the answer gave away so far.
-func (s *Shaper) Disclosure() bartizan.Disclosure { return bartizan.Disclosure{} }
-
-// Adjusted names the kinds of content that were removed or coarsened.
-func (s *Shaper) Adjusted() []string { return nil }
-
-// OutputBytes counts the bytes of generated text seen so far.
+// OutputBytes counts the bytes of generated text seen so far, dropped text included.
 func (s *Shaper) OutputBytes() int { return s.rw.Facts.TextBytes }
+
+// Disclosure returns what the answer gave away so far. Tokens are the upstream's count
+// without dropped reasoning; where it told none, the entries with log-probabilities;
+// where there are none, an estimate by size.
+func (s *Shaper) Disclosure() bartizan.Disclosure {
+	d := s.disclosed
+	if s.route.Class != wire.ClassGenerate {
+		d.Tokens = 0
+		return d
+	}
+	usage, counted := s.Usage()
+	switch {
+	case counted:
+		d.Tokens = usage.OutputTokens
+		if !s.rules.Reasoning {
+			d.Tokens = max(0, d.Tokens-usage.ReasoningTokens)
+		}
+	case d.Tokens == 0:
+		d.Tokens = int64(math.Ceil(float64(s.OutputBytes()) / bytesPerToken))
+	}
+	return d
+}
+
+// Adjusted names the kinds of content that were removed or coarsened so far.
+func (s *Shaper) Adjusted() []string {
+	names := [...]string{
+		bartizan.FieldLogprobs: "logprobs", bartizan.FieldPromptLogprobs: "prompt_logprobs",
+		bartizan.FieldTokenIDs: "token_ids", bartizan.FieldReasoning: "reasoning",
+		bartizan.FieldFingerprint: "fingerprint", bartizan.FieldTimings: "timings",
+		bartizan.FieldUsageDetail: "usage_detail", bartizan.FieldInternal: "internal",
+		bartizan.FieldEmbedding: "embedding", bartizan.FieldScores: "scores",
+	}
+	var adjusted []string
+	for kind, name := range names {
+		field := bartizan.Field(kind) //nolint:gosec // an index of a short array
+		if field == bartizan.FieldEmbedding && s.rules.Embeddings.Grid == coarsen.GridFull {
+			continue
+		}
+		if name != "" && s.rw.Touched(field) {
+			adjusted = append(adjusted, name)
+		}
+	}
+	if s.rw.DroppedUnknown() {
+		adjusted = append(adjusted, "unknown_fields")
+	}
+	return adjusted
+}

@@ -32,6 +32,8 @@ type ErrorBody struct {
 	Message string
 	// Param names the request field at fault, or is empty.
 	Param string
+	// Code is the provider's code; empty means the kind's own.
+	Code string
 	// Dimension is "requests" or "tokens" on [ErrorRateLimited].
 	Dimension string
 }
@@ -73,6 +75,9 @@ func (d Dialect) Error(e ErrorBody) (status int, contentType string, body []byte
 	}
 	if e.Message != "" {
 		row.phrase = e.Message
+	}
+	if e.Code != "" {
+		row.code = e.Code
 	}
 	body = append(body, `{"error":{"message":`...)
 	body = appendQuoted(body, row.phrase)

@@ -34,6 +34,10 @@ type Event struct {
 // HasData reports whether the event has a data line.
 func (ev Event) HasData() bool { return ev.dataLines > 0 || len(ev.Data) > 0 }
 
+// HasFields reports whether the event has lines other than data lines: names, ids,
+// comments.
+func (ev Event) HasFields() bool { return ev.fields }
+
 // AppendWith appends the event with other data in place of its own. Data must hold
 // no line ends. Lines that are not data lines stay when keepFields is set.
 func (ev Event) AppendWith(dst, data []byte, keepFields bool) []byte {

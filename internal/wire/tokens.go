@@ -3,6 +3,7 @@ package wire
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"bartizan"
 )
@@ -17,6 +18,7 @@ type TokenLists struct {
 
 	span   []byte
 	legacy bool
+	ids    bool    // ids in place of tokens may pass
 	has    [2]bool // the list was there; otherwise it is null
 	tokens [2][]tokenSpans
 	offset [2]int // of text_offset in span
@@ -286,8 +288,10 @@ func (t *TokenLists) alternativeMap(score *bartizan.TokenScore, i int) int {
 
 // Append writes the lists in the shape that they were read from, with the given
 // scores in place of their own. A list must have as many scores as it was read with;
-// the alternatives may be fewer. Log-probabilities must be finite.
-func (t *TokenLists) Append(dst []byte, scores [2][]bartizan.TokenScore) []byte {
+// the alternatives may be fewer. Unless ids is set, tokens that engines write as ids
+// are left empty.
+func (t *TokenLists) Append(dst []byte, scores [2][]bartizan.TokenScore, ids bool) []byte {
+	t.ids = ids
 	if t.legacy {
 		return t.appendArrays(dst, scores[0])
 	}
@@ -324,7 +328,7 @@ func (t *TokenLists) appendList(dst []byte, which int, scores []bartizan.TokenSc
 
 func (t *TokenLists) appendEntry(dst []byte, token string, logprob float64, at [2]int) []byte {
 	dst = append(dst, `{"token":`...)
-	dst = appendQuoted(dst, token)
+	dst = t.appendToken(dst, token)
 	dst = append(dst, `,"logprob":`...)
 	dst = appendLogprob(dst, logprob)
 	dst = append(dst, `,"bytes":`...)
@@ -332,6 +336,16 @@ func (t *TokenLists) appendEntry(dst []byte, token string, logprob float64, at [
 		return append(dst, "null"...)
 	}
 	return append(dst, t.span[at[0]:at[1]]...)
+}
+
+// appendToken writes a token's text.
+func (t *TokenLists) appendToken(dst []byte, token string) []byte {
+	if number, isID := strings.CutPrefix(token, "token_id:"); isID && !t.ids {
+		if _, err := strconv.ParseUint(number, 10, 64); err == nil {
+			token = ""
+		}
+	}
+	return appendQuoted(dst, token)
 }
 
 // isByteList reports whether the span is a list of whole numbers from 0 to 255, which
@@ -370,7 +384,7 @@ func (t *TokenLists) appendArrays(dst []byte, scores []bartizan.TokenScore) []by
 		if k > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendQuoted(dst, score.Token)
+		dst = t.appendToken(dst, score.Token)
 	}
 	dst = append(dst, `],"token_logprobs":[`...)
 	tops := false
@@ -390,7 +404,7 @@ func (t *TokenLists) appendArrays(dst []byte, scores []bartizan.TokenScore) []by
 			if k > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendAlternatives(dst, score.Top)
+			dst = t.appendAlternatives(dst, score.Top)
 		}
 		dst = append(dst, ']')
 	}
@@ -403,13 +417,13 @@ func (t *TokenLists) appendArrays(dst []byte, scores []bartizan.TokenScore) []by
 	return append(dst, '}')
 }
 
-func appendAlternatives(dst []byte, tops []bartizan.TokenAlternative) []byte {
+func (t *TokenLists) appendAlternatives(dst []byte, tops []bartizan.TokenAlternative) []byte {
 	dst = append(dst, '{')
 	for j, top := range tops {
 		if j > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendQuoted(dst, top.Token)
+		dst = t.appendToken(dst, top.Token)
 		dst = append(dst, ':')
 		dst = appendLogprob(dst, top.Logprob)
 	}

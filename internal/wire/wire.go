@@ -12,7 +12,10 @@
 // that what is not changed leaves byte for byte as it came.
 package wire
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // Dialect is a provider's way of speaking: the shape of its errors and the names
 // of its headers.
@@ -59,7 +62,7 @@ type Route struct {
 // Routes returns the route table. Callers must not change it.
 func Routes() []*Route { return routes }
 
-// Find returns the route of a method and path. A path must match exactly: other
+// Find returns the route of a method and an escaped path. A path must match exactly: other
 // letter case, doubled or trailing slashes and dot segments make it unknown. When
 // the path exists under another method, r is nil and pathKnown is true.
 func Find(method, path string) (r *Route, pathKnown bool) {
@@ -75,16 +78,30 @@ func Find(method, path string) (r *Route, pathKnown bool) {
 	return nil, pathKnown
 }
 
-// matches reports whether path is the route's. A trailing {id} stands for the name
-// of a model, which may hold slashes but no empty and no dot segments.
+// matches reports whether an escaped path is the route's. A trailing {id} stands for
+// the name of a model.
 func (r *Route) matches(path string) bool {
 	prefix, open := strings.CutSuffix(r.Path, "{id}")
 	if !open {
 		return r.Path == path
 	}
 	id, ok := strings.CutPrefix(path, prefix)
-	if !ok {
+	return ok && isModelID(id)
+}
+
+// isModelID reports whether an escaped path can be the name of a model and nothing
+// else: no server may read it as a way to another path.
+func isModelID(escaped string) bool {
+	id, err := url.PathUnescape(escaped)
+	if err != nil {
 		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && strings.IndexByte("-._:@+/", c) < 0 {
+			return false
+		}
 	}
 	for segment := range strings.SplitSeq(id, "/") {
 		if segment == "" || segment == "." || segment == ".." {
@@ -92,4 +109,14 @@ func (r *Route) matches(path string) bool {
 		}
 	}
 	return true
+}
+
+// Alternatives is how many alternatives per token every engine that serves the route
+// will give; 0 where it tells none.
+func (r *Route) Alternatives() int { return r.alternatives }
+
+// KnowsOption reports whether the route's table has the request key.
+func (r *Route) KnowsOption(key string) bool {
+	_, ok := r.options[key]
+	return ok
 }

@@ -1,0 +1,104 @@
+package guard
+
+import (
+	"bartizan"
+	"bartizan/internal/coarsen"
+	"bartizan/internal/wire"
+)
+
+// Narrowed is a request as the upstream may see it.
+type Narrowed struct {
+	Body []byte
+	// Adjusted names the fields in which the client gets less than it asked for.
+	Adjusted []string
+}
+
+// NarrowRequest edits a request to what the profile allows and appends it to dst.
+// When the profile refuses the request it returns a reason and, as error, the
+// [*wire.RequestError] that the client may read.
+func NarrowRequest(
+	r *wire.Route, p *coarsen.Profile, req wire.Request, maxOutput int, dst, body []byte,
+) (Narrowed, *bartizan.Reason, error) {
+	if len(req.Unknown) > 0 && p.UnknownRequest == coarsen.UnknownReject {
+		field := req.Unknown[0]
+		return Narrowed{Body: dst}, &bartizan.Reason{Code: "bad_request"}, &wire.RequestError{
+			Message: field + " is not a field of this request; remove it",
+			Param:   field,
+		}
+	}
+	n := wire.Narrowing{
+		MaxOutput: maxOutput, MaxChoices: p.Choices(), MaxBest: p.Choices(),
+		Remove:      removed(p, req),
+		BiasEntries: p.LogitBias.Entries, BiasLimit: p.LogitBias.Limit,
+		DropUnknown: true,
+		AddUsage:    req.Asked.Stream && !req.IncludeUsage,
+	}
+	told := tellsLogprobs(p, req)
+	if told {
+		n.Alternatives = r.Alternatives()
+	}
+	out, adjusted, err := r.Narrow(dst, body, req, n)
+	if err != nil {
+		return Narrowed{Body: dst}, &bartizan.Reason{Code: "bad_request"}, err
+	}
+	if told && req.Asked.TopLogprobs > p.Logprobs.TopK {
+		name := "top_logprobs"
+		if !r.KnowsOption(name) {
+			name = "logprobs"
+		}
+		adjusted = append(adjusted, name)
+	}
+	return Narrowed{Body: out, Adjusted: adjusted}, nil, nil
+}
+
+// chooses reports whether the request picks tokens by id or word.
+func chooses(req wire.Request) bool {
+	return req.Options.Has(wire.OptionLogitBias) || req.Options.Has(wire.OptionTokenLists)
+}
+
+// tellsLogprobs reports whether the answer will carry log-probabilities: asked for,
+// allowed, and not in one request with a way to force tokens that takes them away.
+func tellsLogprobs(p *coarsen.Profile, req wire.Request) bool {
+	if !req.Asked.Logprobs || !p.Logprobs.Allow {
+		return false
+	}
+	switch p.ForcedTokens {
+	case coarsen.ForcedAllow:
+		return true
+	case coarsen.ForcedXor:
+		return !req.Schema && !chooses(req)
+	default:
+		return !req.Schema
+	}
+}
+
+// asksPromptLogprobs reports whether the request wants its own text scored.
+func asksPromptLogprobs(req wire.Request) bool {
+	return req.Options.Has(wire.OptionPromptScores) || (req.Options.Has(wire.OptionEcho) && req.Asked.Logprobs)
+}
+
+// removed lists the options that the upstream must not see.
+func removed(p *coarsen.Profile, req wire.Request) wire.Options {
+	// Ids whose scores are wanted, code, and the caller's hand on marks are never for
+	// a client to send.
+	gone := wire.Set(wire.OptionTargetIDs, wire.OptionCode, wire.OptionWatermark)
+	drop := func(when bool, options ...wire.Option) {
+		if when {
+			gone |= wire.Set(options...)
+		}
+	}
+	told := tellsLogprobs(p, req)
+	forced := told && p.ForcedTokens == coarsen.ForcedDeny
+	drop(forced || p.LogitBias.Entries == 0, wire.OptionLogitBias, wire.OptionTokenLists)
+	drop(!told, wire.OptionTopLogprobs)
+	drop(!told && req.Asked.Logprobs, wire.OptionLogprobs)
+	drop(!p.PromptLogprobs, wire.OptionPromptScores)
+	drop(told && !p.PromptLogprobs, wire.OptionEcho)
+	drop(!p.TokenIDs, wire.OptionTokenIDs)
+	drop(!p.Internal, wire.OptionInternal)
+	drop(!p.Seed, wire.OptionSeed)
+	drop(!p.Prediction, wire.OptionPrediction)
+	drop(!p.Privileged, wire.OptionStore, wire.OptionPriority)
+	drop(!p.Embeddings.Dimensions, wire.OptionDimensions)
+	return gone
+}
