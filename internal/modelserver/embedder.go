@@ -4,102 +4,100 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
-	"strings"
-	"unicode"
+	"slices"
 )
 
 // EmbeddingDimensions is the length of an embedding that asks for nothing else.
 const EmbeddingDimensions = 256
 
 const (
-	indexSpread   = 12   // places of a random index vector that are not zero
-	contextWindow = 4    // tokens on each side that tell about a token
-	selfWeight    = 0.5  // weight of a token's own index vector against its contexts'
-	frequencyHalf = 3e-3 // frequency at which a token counts half
-	rareCount     = 5    // added to counts, so that what was never seen does not rule a text
+	indexSpread = 12   // places of a random index vector that are not zero
+	selfWeight  = 0.5  // weight of a word's own index vector against its contexts'
+	rareCount   = 5    // added to counts, so that what was never seen does not rule a text
+	leastWeight = 0.02 // of the most frequent words, before it is squared
 )
 
-// embedder turns tokens into vectors by random indexing (Kanerva, Kristoferson and
-// Holst 2000): each word has a sparse random vector, and a token's vector is its own
-// plus those of the words that it was seen beside. A text is the mean of its tokens,
-// rare ones counting more, minus what all texts share (Arora, Liang and Ma 2017).
+// embedder turns texts into vectors by random indexing (Kanerva, Kristoferson and
+// Holst 2000): each word has a sparse random vector, a paragraph is the sum of its
+// words, and what a word means is its own vector plus the paragraphs that it was
+// seen in. A text is the mean of its words, rare ones counting more, minus what all
+// texts share (Arora, Liang and Ma 2017). Words that training never saw have their
+// random vector alone.
 type embedder struct {
-	vectors [][]float32 // by token
-	weights []float64   // by token
-	common  []float64   // unit vector of what all texts share
+	words  map[string]meaning
+	unseen float64   // weight of a word that was never seen
+	common []float64 // unit vector of what all texts share
 }
 
-func newEmbedder(v *vocabulary, paragraphs []string) *embedder {
-	index := make([][]float32, v.size())
-	for t := range index {
-		index[t] = indexVector(v.pieces[t])
-	}
-	counts, total := make([]float64, v.size()), 0.0
-	texts := make([][]token, len(paragraphs))
+// meaning is a word's vector and weight.
+type meaning struct {
+	vector []float32
+	weight float64
+}
+
+func newEmbedder(paragraphs []string) *embedder {
+	counts, total := map[string]float64{}, 0.0
+	texts := make([][]string, len(paragraphs))
 	for i, p := range paragraphs {
-		texts[i] = v.encode(p)
-		for _, t := range texts[i] {
-			counts[t]++
+		texts[i] = slices.Collect(stems(p))
+		for _, w := range texts[i] {
+			counts[w]++
 			total++
 		}
 	}
-	e := &embedder{weights: make([]float64, v.size())}
-	for t := range e.weights {
-		e.weights[t] = frequencyHalf / (frequencyHalf + (counts[t]+rareCount)/(total+rareCount))
+	// The square of the inverse frequency, on a logarithmic scale from 0 to 1.
+	weight := func(n float64) float64 {
+		rarity := math.Log(total/(n+rareCount)) / math.Log(max(total, 2*rareCount)/rareCount)
+		return math.Pow(max(leastWeight, rarity), 2)
 	}
-	e.vectors = e.learn(index, texts)
+	index := make(map[string]meaning, len(counts))
+	for w, n := range counts {
+		index[w] = meaning{indexVector(w), weight(n)}
+	}
+	e := &embedder{words: learnMeanings(index, texts), unseen: weight(0), common: make([]float64, EmbeddingDimensions)}
 	e.common = e.shared(texts)
 	return e
 }
 
-// indexVector draws the sparse vector of a word and, for longer words, adds that of
-// its beginning, so that forms of one word lie near each other. Case and the
-// leading space do not matter.
-func indexVector(piece string) []float32 {
+// indexVector draws the sparse vector of a word; it depends on nothing else.
+func indexVector(word string) []float32 {
 	out := make([]float32, EmbeddingDimensions)
-	w := strings.ToLower(strings.TrimFunc(piece, unicode.IsSpace))
-	scatter(out, w)
-	if len(w) > stemLen-1 {
-		scatter(out, w[:stemLen-1])
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(word))                         // a hash accepts everything
+	rng := rand.New(rand.NewPCG(h.Sum64(), indexSpread)) //nolint:gosec // a fixed function of the word, no secret
+	for range indexSpread {
+		out[rng.IntN(len(out))] += float32(1 - 2*rng.IntN(2))
 	}
 	normalise(out)
 	return out
 }
 
-func scatter(dst []float32, name string) {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name))                         // a hash accepts everything
-	rng := rand.New(rand.NewPCG(h.Sum64(), indexSpread)) //nolint:gosec // a fixed function of the name, no secret
-	for range indexSpread {
-		dst[rng.IntN(len(dst))] += float32(1 - 2*rng.IntN(2))
-	}
-}
-
-// learn adds the neighbours of every occurrence.
-func (e *embedder) learn(index [][]float32, texts [][]token) [][]float32 {
-	out := make([][]float32, len(index))
-	for t := range out {
-		out[t] = make([]float32, EmbeddingDimensions)
+// learnMeanings adds the paragraph of every occurrence.
+func learnMeanings(index map[string]meaning, texts [][]string) map[string]meaning {
+	out := make(map[string]meaning, len(index))
+	for w, m := range index {
+		out[w] = meaning{make([]float32, EmbeddingDimensions), m.weight}
 	}
 	for _, text := range texts {
-		for i, t := range text {
-			for j := max(0, i-contextWindow); j < min(len(text), i+contextWindow+1); j++ {
-				if j != i {
-					add(out[t], index[text[j]], float32(e.weights[text[j]]))
-				}
-			}
+		paragraph := make([]float32, EmbeddingDimensions)
+		for _, w := range text {
+			add(paragraph, index[w].vector, float32(index[w].weight))
+		}
+		normalise(paragraph)
+		for _, w := range text {
+			add(out[w].vector, paragraph, 1)
 		}
 	}
-	for t := range out {
-		normalise(out[t])
-		add(out[t], index[t], selfWeight)
-		normalise(out[t])
+	for w, m := range out {
+		normalise(m.vector)
+		add(m.vector, index[w].vector, selfWeight)
+		normalise(m.vector)
 	}
 	return out
 }
 
 // shared is the first principal direction of the texts, by power iteration.
-func (e *embedder) shared(texts [][]token) []float64 {
+func (e *embedder) shared(texts [][]string) []float64 {
 	var rows [][]float64
 	for _, text := range texts {
 		rows = append(rows, e.mean(text))
@@ -133,16 +131,16 @@ func (e *embedder) shared(texts [][]token) []float64 {
 	return direction
 }
 
-// mean is the weighted mean of the tokens' vectors.
-func (e *embedder) mean(text []token) []float64 {
+// mean is the weighted mean of the words' vectors.
+func (e *embedder) mean(text []string) []float64 {
 	out := make([]float64, EmbeddingDimensions)
-	for _, t := range text {
-		if t == endToken {
-			continue
+	for _, w := range text {
+		m, ok := e.words[w]
+		if !ok {
+			m = meaning{indexVector(w), e.unseen}
 		}
-		w := e.weights[t] / float64(len(text))
-		for i, x := range e.vectors[t] {
-			out[i] += w * float64(x)
+		for i, x := range m.vector {
+			out[i] += m.weight * float64(x) / float64(len(text))
 		}
 	}
 	return out
@@ -150,8 +148,8 @@ func (e *embedder) mean(text []token) []float64 {
 
 // embed returns the unit vector of a text, cut to its first dimensions. A text that
 // has none gets the unit vector of what all texts share.
-func (e *embedder) embed(text []token, dimensions int) []float32 {
-	v := e.mean(text)
+func (e *embedder) embed(text string, dimensions int) []float32 {
+	v := e.mean(slices.Collect(stems(text)))
 	p := 0.0
 	for i := range v {
 		p += v[i] * e.common[i]

@@ -69,7 +69,7 @@ func (s *Server) embeddings(x *exchange) error {
 			return err //nolint:wrapcheck // the client left; nobody reads this
 		}
 		object := embeddingObject{Object: "embedding", Index: i}
-		vector := s.model.embedder.embed(tokens, dimensions)
+		vector := s.model.embedder.embed(s.model.vocabulary.decode(tokens), dimensions)
 		object.Embedding = vector
 		if r.Encoding == "base64" {
 			object.Embedding = littleEndian(vector)

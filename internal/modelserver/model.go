@@ -29,7 +29,7 @@ func Train(text string) (*Model, error) {
 	return &Model{
 		vocabulary: v,
 		language:   newTopical(v, passages),
-		embedder:   newEmbedder(v, paragraphs),
+		embedder:   newEmbedder(paragraphs),
 	}, nil
 }
 
@@ -104,5 +104,5 @@ func (m *Model) Perplexity(text string) float64 {
 // Embed returns the unit vector of text with the given number of dimensions,
 // between 1 and [EmbeddingDimensions].
 func (m *Model) Embed(text string, dimensions int) []float32 {
-	return m.embedder.embed(m.vocabulary.encode(text), dimensions)
+	return m.embedder.embed(text, dimensions)
 }

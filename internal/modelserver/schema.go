@@ -12,7 +12,8 @@ import (
 
 const (
 	maxSchemaDepth = 12
-	maxItems       = 64 // of a list that demands more
+	maxItems       = 64   // of a list that demands more
+	maxValues      = 1000 // of all arguments together; a schema may branch without end
 	phraseTokens   = 8
 )
 
@@ -26,6 +27,7 @@ type schema map[string]any
 type filler struct {
 	root schema
 	rng  *rand.Rand
+	made int // values so far
 	// say gives a phrase about a subject.
 	say func(about string) string
 }
@@ -65,7 +67,8 @@ func (f *filler) value(s schema, about string, depth int) any {
 	if values, ok := s["enum"].([]any); ok && len(values) > 0 {
 		return values[f.rng.IntN(len(values))]
 	}
-	if depth > maxSchemaDepth {
+	f.made++
+	if depth > maxSchemaDepth || f.made > maxValues {
 		return nil
 	}
 	switch typeOf(s) {

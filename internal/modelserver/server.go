@@ -100,7 +100,8 @@ func (x *exchange) read(v any) error {
 	x.body = body
 	err = json.Unmarshal(body, v)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return invalid(wrong.Field, "Invalid type for '%s': got a JSON %s.", wrong.Field, wrong.Value)
+		field := strings.TrimPrefix(wrong.Field, "generateRequest.") // the embedded struct is no part of the body
+		return invalid(field, "Invalid type for '%s': got a JSON %s.", field, wrong.Value)
 	}
 	if api, ok := errors.AsType[*apiError](err); ok {
 		return api

@@ -6,14 +6,12 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 const (
 	topicPassages = 4   // passages of the training text that a prompt calls up
 	topicContext  = 3   // tokens of context that the called-up passages are read with
 	topicWeight   = 0.8 // share of the called-up passages in the mixture
-	stemLen       = 6   // letters of a word that count for likeness
 )
 
 // topical is the n-gram model of the whole text together with an index of its
@@ -137,20 +135,4 @@ func (c *conditioned) next(dst []float64, context []token) {
 		dst[i] *= keep
 	}
 	c.topic.addFollowers(dst, path, topicWeight)
-}
-
-// stems yields the words of a text in lower case, cut to their beginning so that
-// forms of one word meet. Words of one or two letters are left out.
-func stems(text string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			if len(w) < 3 {
-				continue
-			}
-			w = strings.ToLower(w)
-			if !yield(w[:min(len(w), stemLen)]) {
-				return
-			}
-		}
-	}
 }
