@@ -132,7 +132,7 @@ func modules(outer []string) map[string][]string {
 		"golang.org/x/crypto":                 {"console"},
 		"golang.org/x/sync":                   outer,
 		"golang.org/x/sys":                    {"datadir", "ledger", "cmd"},
-		"golang.org/x/text":                   {"terms", "detect"},
+		"golang.org/x/text":                   {"terms", "detect", "evidence"},
 		"golang.org/x/net":                    {"terms"},
 		"github.com/tiktoken-go/tokenizer":    {"gateway"},
 		"go.opentelemetry.io/otel":            {"gateway", "cmd"},
