@@ -47,8 +47,8 @@ func (c *calibration) sum() []byte {
 	return h.Sum(nil)
 }
 
-// writing is the e-value of a pause against people's pauses: short is suspicious.
-func (c *calibration) writing(pause float64) float64 {
+// volume is the e-value of a pause against people's pauses: short is suspicious.
+func (c *calibration) volume(pause float64) float64 {
 	return bounded(stat.ConformalLow(c.gaps, pause))
 }
 
@@ -85,7 +85,7 @@ func hashOf(cfg Config, c *calibration) string {
 	cfg = cfg.withDefaults()
 	for _, v := range [...]float64{
 		cfg.WatchLog10E, cfg.WatchRun, cfg.AlarmLog10E, cfg.SupportLog10E, float64(cfg.LongSystem), float64(cfg.ShortAnswer),
-		leastP, paceBlock, paceFloor, recentKinds, nearSkeleton, nearShingles, wordWeight, wordLimit, formMemory,
+		leastP, peopleTempo, peopleSpread, peopleApart, pauseLong, mostRatio, paceBlock, paceFloor, recentKinds, nearSkeleton, nearShingles, wordWeight, wordLimit, formMemory,
 	} {
 		var b [8]byte
 		binary.LittleEndian.PutUint64(b[:], math.Float64bits(v))

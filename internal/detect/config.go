@@ -9,7 +9,7 @@ import (
 // value, so the zero Config is the shipped rule.
 type Config struct {
 	// WatchLog10E is the evidence of diversity, as the decimal logarithm of an
-	// e-value, from which an account is watched. Shipped: 1.5.
+	// e-value, from which an account is watched. Shipped: 2.
 	WatchLog10E float64
 	// WatchRun is the late-start evidence of diversity from which an account is
 	// watched. Shipped: 1000.
@@ -52,7 +52,7 @@ func (c Config) Validate() error {
 func (c Config) Hash() string { return hashOf(c, shippedCalibration()) }
 
 func (c Config) withDefaults() Config {
-	c.WatchLog10E = or(c.WatchLog10E, 1.5)
+	c.WatchLog10E = or(c.WatchLog10E, 2)
 	c.WatchRun = or(c.WatchRun, 1000)
 	c.AlarmLog10E = or(c.AlarmLog10E, 3)
 	c.SupportLog10E = or(c.SupportLog10E, 1)

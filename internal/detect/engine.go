@@ -22,7 +22,7 @@ const (
 	DetectorPace      = "pace"
 )
 
-// lateLambda is the share that the late-start sums bet.
+// lateLambda is the share that the late-start sum over unlikeness bets.
 const lateLambda = .15
 
 // Engine judges accounts. It is immutable and may be shared.
@@ -82,7 +82,7 @@ func (e *Engine) Reset(s *State, at time.Time) {
 func (e *Engine) load(s *State, f *Features) {
 	start := f.At.UnixNano()
 	if last := s.pauses.lastStart; last != 0 {
-		s.volume.Bet(e.cal.writing(seconds(start - last)))
+		s.volume.Bet(e.cal.volume(seconds(start - last)))
 	}
 	end := start
 	if !f.EndAt.IsZero() {
@@ -119,9 +119,9 @@ func (e *Engine) diversity(s *State, f *Features) {
 	}
 	start := f.At.UnixNano()
 	if s.lastFresh != 0 {
-		bet := e.cal.writing(seconds(start - s.lastFresh))
-		s.writing.Bet(bet)
-		s.lateWriting.Step(stat.Bet(lateLambda, bet))
+		if ratio, said := s.writing.add(seconds(start - s.lastFresh)); said {
+			s.lateWriting.Step(ratio)
+		}
 	}
 	s.lastFresh = start
 	if s.inMonth++; s.inMonth == 1 {
@@ -151,7 +151,7 @@ const (
 // value, too, is one under either null, however loud a batch job is.
 func (e *Engine) stand(s *State) standing {
 	st := standing{
-		diversity: min(s.writing.Log10(), s.task.Log10()),
+		diversity: min(s.writing.log10(), s.task.Log10()),
 		volume:    s.volume.Log10(),
 		pace:      s.pace.Log10(),
 		late:      float64(min(s.lateWriting, s.lateTask)),

@@ -39,5 +39,8 @@ func ShippedTables() (gaps []float64, unlike [TaskBins][]float64, uneven []float
 
 // Parts returns the decimal logarithms behind the verdict of s.
 func Parts(e *Engine, s *State) (writing, task, volume, pace, late float64) {
-	return s.writing.Log10(), s.task.Log10(), s.volume.Log10(), s.pace.Log10(), e.stand(s).late
+	return s.writing.log10(), s.task.Log10(), s.volume.Log10(), s.pace.Log10(), e.stand(s).late
 }
+
+// ShippedModel returns the constants of the model of people's pauses.
+func ShippedModel() (tempo, spread, apart float64) { return peopleTempo, peopleSpread, peopleApart }

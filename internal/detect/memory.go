@@ -6,6 +6,7 @@ const (
 	recentKinds   = 32 // prompts whose frames are remembered one by one
 	recentPrompts = 5  // prompts whose shingles are remembered
 	nearSkeleton  = 3  // bits in which two skeletons of one kind may differ
+	frameShare    = 10 // an opening or closing of one in so many recent prompts is a frame
 	nearShingles  = .5 // estimated Jaccard similarity of two prompts of one kind
 
 	kindProbes, kindLimit = 4, 1600 // about 240 prompts a generation
@@ -62,12 +63,20 @@ func (m *memory) knows(f *Features) bool {
 	if m.kinds.Has(f.Prompt, kindProbes) || m.kinds.Has(f.Skeleton, kindProbes) {
 		return true
 	}
-	for i := range min(int(m.counted), recentKinds) {
-		if sketch.Distance(m.skeletons[i], f.Skeleton) <= nearSkeleton ||
-			f.Opening != 0 && m.openings[i] == f.Opening ||
-			f.Closing != 0 && m.closings[i] == f.Closing {
+	openings, closings, recent := 0, 0, min(int(m.counted), recentKinds)
+	for i := range recent {
+		if sketch.Distance(m.skeletons[i], f.Skeleton) <= nearSkeleton {
 			return true
 		}
+		if f.Opening != 0 && m.openings[i] == f.Opening {
+			openings++
+		}
+		if f.Closing != 0 && m.closings[i] == f.Closing {
+			closings++
+		}
+	}
+	if max(openings, closings)*frameShare >= max(recent, frameShare) {
+		return true
 	}
 	for i := range min(int(m.counted), recentPrompts) {
 		if m.shingles[i].Jaccard(&f.Shingles) >= nearShingles {

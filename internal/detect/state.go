@@ -33,7 +33,7 @@ type State struct {
 	since     int64  // start of the first of them
 	samples   [sampleCount]uint64
 
-	writing stat.Grid // new kinds of prompt against people's speed of writing
+	writing clock     // pauses between new kinds of prompt against people's
 	task    stat.Grid // unlikeness of prompts against batch jobs of one task
 	volume  stat.Grid
 	pace    stat.Grid
@@ -65,7 +65,7 @@ func (v verdict) public() bartizan.Verdict {
 func (s *State) restart() {
 	s.verdict, s.alarmAt, s.inMonth, s.since = verdictClear, 0, 0, 0
 	s.samples = [sampleCount]uint64{}
-	s.writing, s.task, s.volume, s.pace = stat.Grid{}, stat.Grid{}, stat.Grid{}, stat.Grid{}
+	s.writing, s.task, s.volume, s.pace = clock{}, stat.Grid{}, stat.Grid{}, stat.Grid{}
 	s.lateWriting, s.lateTask = 0, 0
 }
 
@@ -91,10 +91,18 @@ func (s *State) AppendBinary(dst []byte) ([]byte, error) {
 	for _, h := range s.samples {
 		w.u64(h)
 	}
-	for _, g := range [...]*stat.Grid{&s.writing, &s.task, &s.volume, &s.pace} {
+	for _, g := range [...]*stat.Grid{&s.task, &s.volume, &s.pace} {
 		for _, l := range g {
 			w.f64(l)
 		}
+	}
+	w.u32(s.writing.n)
+	w.f64(s.writing.sum)
+	for _, l := range s.writing.people {
+		w.f64(l)
+	}
+	for _, l := range s.writing.logs {
+		w.f64(l)
 	}
 	w.f64(float64(s.lateWriting))
 	w.f64(float64(s.lateTask))
@@ -119,10 +127,17 @@ func DecodeState(b []byte) (*State, error) {
 	for i := range s.samples {
 		s.samples[i] = r.u64()
 	}
-	for _, g := range [...]*stat.Grid{&s.writing, &s.task, &s.volume, &s.pace} {
+	for _, g := range [...]*stat.Grid{&s.task, &s.volume, &s.pace} {
 		for j := range g {
 			g[j] = r.f64()
 		}
+	}
+	s.writing.n, s.writing.sum = r.u32(), r.f64()
+	for i := range s.writing.people {
+		s.writing.people[i] = r.f64()
+	}
+	for i := range s.writing.logs {
+		s.writing.logs[i] = r.f64()
 	}
 	s.lateWriting, s.lateTask = stat.LateStart(r.f64()), stat.LateStart(r.f64())
 	s.pauses.n = r.u8()
