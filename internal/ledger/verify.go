@@ -13,7 +13,7 @@ import (
 
 // Report is the result of [Verify].
 type Report struct {
-	Nodes, Segments                int
+	Nodes, Segments                 int
 	Records, Features, Gaps, Erased int
 	// Open are the newest segments that have no footer yet; no root vouches for them.
 	Open []string
