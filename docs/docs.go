@@ -13,14 +13,14 @@ import (
 )
 
 //go:embed *.md design/*.md
-var files embed.FS //nolint:gochecknoglobals // an embedded folder can live nowhere else
+var files embed.FS
 
 var (
 	image    = regexp.MustCompile(`!\[[^\]]*\]\([^)]*\)`)
 	link     = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 	comment  = regexp.MustCompile(`(?s)<!--.*?-->`)
 	listMark = regexp.MustCompile(`^(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?`)
-	marks    = strings.NewReplacer("**", "", "__", "", "`", "", "*", "")
+	marks    = regexp.MustCompile("\\*+|__|`+")
 )
 
 // Corpus returns the prose of every document in the order of their paths, as
@@ -96,7 +96,7 @@ func (r *reader) end() {
 	r.lines = nil
 	text = image.ReplaceAllString(text, "")
 	text = link.ReplaceAllString(text, "$1")
-	text = strings.Join(strings.Fields(marks.Replace(text)), " ")
+	text = strings.Join(strings.Fields(marks.ReplaceAllString(text, "")), " ")
 	if text == "" || !strings.ContainsAny(text[len(text)-1:], ".!?:\")") {
 		return
 	}

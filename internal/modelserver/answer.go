@@ -77,7 +77,7 @@ func (x *exchange) collect(gens []*generation) ([]piece, error) {
 	whole := make([]piece, len(gens))
 	texts := make([]strings.Builder, len(gens))
 	err := x.run(x.r.Context(), gens, func(i int, p piece) error {
-		texts[i].WriteString(p.text)
+		_, _ = texts[i].WriteString(p.text) // a Builder does not fail
 		whole[i].tokens = append(whole[i].tokens, p.tokens...)
 		whole[i].finish = p.finish
 		return nil

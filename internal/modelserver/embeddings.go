@@ -40,31 +40,13 @@ func (s *Server) embeddings(x *exchange) error {
 	if err := x.read(&r); err != nil {
 		return err
 	}
-	if err := s.checkModel(r.Model); err != nil {
-		return err
-	}
-	dimensions := valueOr(r.Dimensions, EmbeddingDimensions)
-	if dimensions < 1 || dimensions > EmbeddingDimensions {
-		return invalid("dimensions", "Invalid 'dimensions': expected a value between 1 and %d.", EmbeddingDimensions)
-	}
-	if r.Encoding != "" && r.Encoding != "float" && r.Encoding != "base64" {
-		return invalid("encoding_format", "Invalid 'encoding_format': expected 'float' or 'base64'.")
-	}
-	inputs, err := r.Input.encode(s, "input")
+	inputs, err := r.check(s)
 	if err != nil {
 		return err
 	}
-	if len(inputs) == 0 || len(inputs) > maxInputs {
-		return invalid("input", "Invalid 'input': expected between 1 and %d inputs.", maxInputs)
-	}
+	dimensions := valueOr(r.Dimensions, EmbeddingDimensions)
 	answer := embeddingAnswer{Object: "list", Model: s.options.Name}
 	for i, tokens := range inputs {
-		if len(tokens) == 0 {
-			return invalid("input", "Invalid 'input': an input cannot be empty.")
-		}
-		if len(tokens) > contextTokens {
-			return tooLong(len(tokens), 0, "input")
-		}
 		if err := x.r.Context().Err(); err != nil {
 			return err //nolint:wrapcheck // the client left; nobody reads this
 		}
@@ -79,6 +61,35 @@ func (s *Server) embeddings(x *exchange) error {
 	}
 	answer.Usage = embeddingUsage{x.usage.PromptTokens, x.usage.PromptTokens}
 	return x.answer(answer)
+}
+
+// check validates the request and returns the tokens of each input.
+func (r *embeddingRequest) check(s *Server) ([][]token, error) {
+	if err := s.checkModel(r.Model); err != nil {
+		return nil, err
+	}
+	if d := valueOr(r.Dimensions, EmbeddingDimensions); d < 1 || d > EmbeddingDimensions {
+		return nil, invalid("dimensions", "Invalid 'dimensions': expected a value between 1 and %d.", EmbeddingDimensions)
+	}
+	if r.Encoding != "" && r.Encoding != "float" && r.Encoding != "base64" {
+		return nil, invalid("encoding_format", "Invalid 'encoding_format': expected 'float' or 'base64'.")
+	}
+	inputs, err := r.Input.encode(s, "input")
+	if err != nil {
+		return nil, err
+	}
+	if len(inputs) == 0 || len(inputs) > maxInputs {
+		return nil, invalid("input", "Invalid 'input': expected between 1 and %d inputs.", maxInputs)
+	}
+	for _, tokens := range inputs {
+		if len(tokens) == 0 {
+			return nil, invalid("input", "Invalid 'input': an input cannot be empty.")
+		}
+		if len(tokens) > contextTokens {
+			return nil, tooLong(len(tokens), 0, "input")
+		}
+	}
+	return inputs, nil
 }
 
 // littleEndian is the base64 form of a vector.

@@ -35,10 +35,10 @@ func newFloor(v *vocabulary, b *ngramBuilder) *floor {
 	var total, mix [kinds]float64
 	for i := range f.kind {
 		f.kind[i] = kindOf(v.pieces[i])
-		if token(i) == endToken { //nolint:gosec // i is less than the vocabulary's size
+		if token(i) == endToken {
 			f.kind[i] = kindWord
 		}
-		f.within[i] = unseenCount + b.counts[0][token(i)] //nolint:gosec // as above
+		f.within[i] = unseenCount + b.counts[0][token(i)]
 		total[f.kind[i]] += f.within[i]
 	}
 	all := 0.0
@@ -50,7 +50,7 @@ func newFloor(v *vocabulary, b *ngramBuilder) *floor {
 	}
 	for i := range f.within {
 		f.within[i] /= total[f.kind[i]]
-		f.after[i] = f.kindsAfter(b, token(i), mix) //nolint:gosec // as above
+		f.after[i] = f.kindsAfter(b, token(i), mix)
 	}
 	return f
 }

@@ -74,7 +74,7 @@ func (m *Model) Decode(ids []int) string {
 	tokens := make([]token, 0, len(ids))
 	for _, id := range ids {
 		if id >= 0 && id < m.vocabulary.size() {
-			tokens = append(tokens, token(id))
+			tokens = append(tokens, token(id)) //nolint:gosec // less than the vocabulary's size
 		}
 	}
 	return m.vocabulary.decode(tokens)

@@ -1,6 +1,9 @@
 package modelserver
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	maxContext  = 4    // tokens of context that the n-gram model looks at
@@ -67,14 +70,14 @@ func (b *ngramBuilder) learn(passage []token) {
 			e := edge{path[k-1], passage[i-k]}
 			child, ok := b.children[e]
 			if !ok {
-				child = b.grow(int8(k)) //nolint:gosec // k <= depth
+				child = b.grow(int8(k))
 				b.children[e] = child
 			}
 			path = append(path, child)
 		}
-		for k := len(path) - 1; k >= 0; k-- {
-			seen := b.counts[path[k]][passage[i]]
-			b.counts[path[k]][passage[i]] = seen + 1
+		for _, id := range slices.Backward(path) {
+			seen := b.counts[id][passage[i]]
+			b.counts[id][passage[i]] = seen + 1
 			if seen > 0 {
 				break // the shorter contexts have counted this one already
 			}
@@ -148,9 +151,7 @@ func (m *ngram) path(dst []int32, tokens []token, depth int) []int32 {
 		dst = append(dst, child)
 		at = child
 	}
-	for i, j := 0, len(dst)-1; i < j; i, j = i+1, j-1 {
-		dst[i], dst[j] = dst[j], dst[i]
-	}
+	slices.Reverse(dst)
 	return dst
 }
 

@@ -53,7 +53,7 @@ type habit struct {
 	on   *bool
 }
 
-func (h *Habits) list() []habit {
+func habitsOf(h *Habits) []habit {
 	return []habit{
 		{"logprobs", &h.UnrequestedLogprobs},
 		{"extra-fields", &h.ExtraFields},
@@ -69,7 +69,7 @@ func ParseHabits(text string) (Habits, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		known := name == "" || name == "none"
-		for _, each := range h.list() {
+		for _, each := range habitsOf(&h) {
 			if name == each.name || name == "all" {
 				*each.on = true
 				known = true
@@ -85,7 +85,7 @@ func ParseHabits(text string) (Habits, error) {
 // String returns the text that [ParseHabits] reads.
 func (h Habits) String() string {
 	var on []string
-	for _, each := range h.list() {
+	for _, each := range habitsOf(&h) {
 		if *each.on {
 			on = append(on, each.name)
 		}

@@ -54,7 +54,7 @@ func (s *sampler) draw(probabilities []float64) token {
 	best := token(0)
 	for i := range w {
 		if w[i] > w[best] {
-			best = token(i) //nolint:gosec // i is less than the vocabulary's size
+			best = token(i)
 		}
 	}
 	drawn := best
@@ -92,7 +92,7 @@ func (s *sampler) pick() token {
 			if w == 0 {
 				continue
 			}
-			last = token(i) //nolint:gosec // i is less than the vocabulary's size
+			last = token(i)
 			if u -= w; u < 0 {
 				break
 			}
@@ -105,7 +105,7 @@ func (s *sampler) pick() token {
 	s.order = s.order[:0]
 	for i, w := range s.weights {
 		if w >= least {
-			s.order = append(s.order, token(i)) //nolint:gosec // as above
+			s.order = append(s.order, token(i))
 		}
 	}
 	slices.SortFunc(s.order, func(a, b token) int {
@@ -145,13 +145,13 @@ func top(probabilities []float64, k int) []scored {
 	if k > 64 {
 		order = order[:0]
 		for i := range probabilities {
-			order = append(order, token(i)) //nolint:gosec // i is less than the vocabulary's size
+			order = append(order, token(i))
 		}
 		slices.SortFunc(order, less)
 		order = order[:k]
 	} else {
 		for i := range probabilities {
-			t := token(i) //nolint:gosec // as above
+			t := token(i)
 			if len(order) == k && less(order[k-1], t) < 0 {
 				continue
 			}

@@ -3,6 +3,7 @@ package modelserver_test
 import (
 	"fmt"
 	"math"
+	"net/http/httptest"
 	"strings"
 	"testing"
 

@@ -44,16 +44,16 @@ func TestSDKChat(t *testing.T) {
 	if c.Message.Content == "" || (c.FinishReason != "stop" && c.FinishReason != "length") || got.Usage.CompletionTokens == 0 {
 		t.Errorf("answer %q, finish %q, usage %+v", c.Message.Content, c.FinishReason, got.Usage)
 	}
-	joined := ""
+	var joined []byte
 	for _, token := range c.Logprobs.Content {
 		for _, b := range token.Bytes {
-			joined += string([]byte{byte(b)})
+			joined = append(joined, byte(b))
 		}
 		if len(token.TopLogprobs) != 4 || token.Logprob > 0 {
 			t.Errorf("token %q has log-probability %v and %d alternatives", token.Token, token.Logprob, len(token.TopLogprobs))
 		}
 	}
-	if joined != c.Message.Content {
+	if string(joined) != c.Message.Content {
 		t.Errorf("the tokens' bytes say %q, the answer %q", joined, c.Message.Content)
 	}
 }
@@ -237,7 +237,7 @@ func TestBranchingSchema(t *testing.T) {
 	t.Parallel()
 	ts := start(t, modelserver.Options{})
 	var names, properties []string
-	for _, name := range strings.Split("abcdefghij", "") {
+	for name := range strings.SplitSeq("abcdefghij", "") {
 		names = append(names, `"`+name+`"`)
 		properties = append(properties, `"`+name+`":{"$ref":"#"}`)
 	}

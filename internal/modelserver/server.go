@@ -219,8 +219,10 @@ func (s *Server) checkModel(name string) error {
 	case "":
 		return invalid("model", "You must provide a model parameter.")
 	default:
-		return &apiError{Status: http.StatusNotFound, Message: fmt.Sprintf("The model '%s' does not exist.", name), Param: "model", Code: "model_not_found",
-			detail: "Models on disk: " + modelPath(s.options.Name)}
+		return &apiError{
+			Status: http.StatusNotFound, Message: fmt.Sprintf("The model '%s' does not exist.", name), Param: "model", Code: "model_not_found",
+			detail: "Models on disk: " + modelPath(s.options.Name) + ".",
+		}
 	}
 }
 

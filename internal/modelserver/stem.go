@@ -27,7 +27,7 @@ func stem(word string) string {
 	w := strings.ToLower(word)
 	for _, ending := range []string{"s", "ing", "ed", "ly", "e"} {
 		cut := strings.TrimSuffix(w, ending)
-		if len(cut) >= leastStem && !(ending == "s" && strings.HasSuffix(cut, "s")) {
+		if len(cut) >= leastStem && (ending != "s" || !strings.HasSuffix(cut, "s")) {
 			w = cut
 		}
 	}

@@ -66,7 +66,7 @@ func (t *topical) vocabularySize() int { return t.vocabulary.size() }
 
 // condition calls up the passages that resemble prompt, the most alike counting
 // most. An empty prompt calls up nothing.
-func (t *topical) condition(prompt string) scorer {
+func (t *topical) condition(prompt string) scorer { //nolint:ireturn // the model that answers depends on the prompt
 	if strings.TrimSpace(prompt) == "" {
 		return t.general
 	}

@@ -61,7 +61,7 @@ func learnVocabulary(text string) *vocabulary {
 		if !ok {
 			break
 		}
-		id := token(v.size())
+		id := token(v.size()) //nolint:gosec // at most maxTokens
 		v.pieces = append(v.pieces, v.pieces[best.left]+v.pieces[best.right])
 		v.merges[best] = id
 		learner.merge(best, id)
@@ -319,7 +319,7 @@ type pairCount struct {
 
 // pairQueue is a heap with the most frequent pair first, ties by the pair itself,
 // so that training is repeatable.
-type pairQueue []pairCount
+type pairQueue []pairCount //nolint:recvcheck // container/heap asks for this mixture
 
 func (q pairQueue) Len() int      { return len(q) }
 func (q pairQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
