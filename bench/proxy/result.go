@@ -261,11 +261,15 @@ func (r *result) summariseDelays(o options) {
 	}
 }
 
-// fault is the error of a run whose answers were not what they should be.
+// fault is the error of a run whose answers were not what they should be. The faults
+// of a peer are its own: they are printed, and they are a finding, not a failure.
+// ReverseProxy breaks some bodies when the processor is scarce.
 func (r *result) fault() error {
 	total := 0
-	for _, n := range r.Faults {
-		total += n
+	for fault, n := range r.Faults {
+		if !strings.HasPrefix(fault, rowReverseProxy+" ") {
+			total += n
+		}
 	}
 	if total == 0 {
 		return nil
