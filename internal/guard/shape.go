@@ -212,7 +212,7 @@ func (s *Shaper) Adjusted() []string {
 	}
 	var adjusted []string
 	for kind, name := range names {
-		field := bartizan.Field(kind) //nolint:gosec // an index of a short array
+		field := bartizan.Field(kind)
 		if field == bartizan.FieldEmbedding && s.rules.Embeddings.Grid == coarsen.GridFull {
 			continue
 		}

@@ -1,0 +1,134 @@
+package traffic
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// PromptList returns n instructions of the kind that collectors generate to copy a
+// model: each asks for something else. Equal seeds give equal lists; no instruction
+// stands twice while n is below 100,000.
+func PromptList(seed uint64, n int) []string {
+	r := rand.New(rand.NewPCG(seed, 0x70726f6d707473)) //nolint:gosec // reproducible traffic, no secret
+	seen := make(map[string]bool, n)
+	out := make([]string, 0, n)
+	for attempts := 0; len(out) < n && attempts < 20*n; attempts++ {
+		if p := instruction(r); !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func instruction(r *rand.Rand) string {
+	pick := func(list []string) string { return list[r.IntN(len(list))] }
+	thing, other, who, place := pick(things()), pick(things()), pick(people()), pick(places())
+	forms := []func() string{
+		func() string { return fmt.Sprintf("Explain %s to %s in %d sentences.", thing, who, 2+r.IntN(6)) },
+		func() string { return fmt.Sprintf("Write a %s about %s set in %s.", pick(works()), thing, place) },
+		func() string { return fmt.Sprintf("List %d differences between %s and %s.", 3+r.IntN(6), thing, other) },
+		func() string {
+			return fmt.Sprintf("Given that %s depends on %s, what would %s conclude?", thing, other, who)
+		},
+		func() string {
+			return fmt.Sprintf("Classify the mood of this line: '%s never understood %s.'", who, thing)
+		},
+		func() string {
+			return fmt.Sprintf("Translate into the style of %s: %s matters in %s.", who, thing, place)
+		},
+		func() string {
+			return fmt.Sprintf("Create a quiz of %d questions on %s for %s.", 3+r.IntN(5), thing, who)
+		},
+		func() string { return fmt.Sprintf("Suggest an unusual use of %s in %s.", thing, place) },
+		func() string { return fmt.Sprintf("Argue against the claim that %s is better than %s.", thing, other) },
+		func() string { return fmt.Sprintf("Compose an interview with %s concerning %s.", who, thing) },
+		func() string {
+			return fmt.Sprintf("Turn the idea of %s into a riddle that %s could solve.", thing, who)
+		},
+		func() string {
+			return fmt.Sprintf("Describe how %s changed %s after the arrival of %s.", thing, place, other)
+		},
+		func() string {
+			return fmt.Sprintf("Outline a %s which teaches %s about %s step by step.", pick(works()), who, thing)
+		},
+		func() string { return fmt.Sprintf("Rewrite as a warning: people in %s ignore %s.", place, thing) },
+	}
+	return forms[r.IntN(len(forms))]()
+}
+
+func things() []string {
+	return []string{
+		"photosynthesis", "compound interest", "gravity", "a sonnet", "the printing press", "antibiotics", "recursion", "inflation",
+		"a suspension bridge", "migration of birds", "jazz harmony", "plate tectonics", "a public key", "fermentation", "the stock market",
+		"chess openings", "solar power", "the immune system", "irrigation", "map projections", "the water cycle", "democracy", "a lighthouse",
+		"magnetism", "dark matter", "crop rotation", "a violin", "the silk road", "encryption", "vaccination", "glaciers", "an elevator",
+		"double-entry bookkeeping", "evolution", "tides", "a jury", "noise cancelling", "origami", "a heat pump", "the alphabet",
+	}
+}
+
+func people() []string {
+	return []string{
+		"a child", "a judge", "an astronaut", "a farmer", "a poet", "a detective", "a nurse", "a sailor", "an economist", "a robot",
+		"a grandmother", "a carpenter", "a monk", "a journalist", "a beginner", "a sceptic", "a tourist", "a chemist",
+	}
+}
+
+func places() []string {
+	return []string{
+		"a desert town", "ancient Rome", "a submarine", "the Arctic", "a crowded market", "a future city", "a small island", "a courtroom",
+		"a hospital at night", "a mountain village", "a space station", "an old library", "a railway yard", "a kitchen",
+	}
+}
+
+func works() []string {
+	return []string{"limerick", "fable", "news report", "dialogue", "letter", "speech", "short story", "recipe", "lecture", "diary entry"}
+}
+
+// Collector works through a list of prompts, each in a request of its own.
+type Collector struct {
+	prompts []string
+	next    int
+	gap     func(r *rand.Rand) time.Duration
+	ask     Ask
+}
+
+// NewCollector returns a collector that sends each prompt as soon as the one before
+// is answered, with log-probabilities: the cheapest way to copy a model.
+func NewCollector(prompts []string) *Collector {
+	return &Collector{
+		prompts: prompts, gap: func(*rand.Rand) time.Duration { return 0 },
+		ask: Ask{MaxTokens: 16, Temperature: 1, Logprobs: true, TopLogprobs: 20},
+	}
+}
+
+// NewShard returns one of k accounts that share a list: it sends every k-th prompt
+// from the i-th on, paced to stay under a limit, with a little jitter.
+func NewShard(prompts []string, i, k int, gap time.Duration) *Collector {
+	var own []string
+	for row := i; row < len(prompts); row += k {
+		own = append(own, prompts[row])
+	}
+	return &Collector{
+		prompts: own,
+		gap: func(r *rand.Rand) time.Duration {
+			return time.Duration(float64(gap) * (0.85 + 0.3*r.Float64()))
+		},
+		ask: Ask{MaxTokens: 16, Temperature: 1},
+	}
+}
+
+// Next sends the next prompt of the list; more is false at its end.
+func (c *Collector) Next(r *rand.Rand) (time.Duration, Ask, bool) {
+	if c.next >= len(c.prompts) {
+		return 0, Ask{}, false
+	}
+	ask := c.ask
+	ask.Messages = []Message{{Role: "user", Content: c.prompts[c.next]}}
+	c.next++
+	return c.gap(r), ask, true
+}
+
+// Heard keeps nothing: a collector stores the answer elsewhere.
+func (c *Collector) Heard(string) {}
