@@ -1,0 +1,65 @@
+package logread
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// zstdWindow is the greatest window that a zstd file may ask memory for.
+const zstdWindow = 64 << 20
+
+// plainReader reads decompressed bytes, counts them, and refuses to go past a bound.
+type plainReader struct {
+	r        io.Reader
+	closing  func()
+	n, limit int64
+}
+
+// decompress looks at the first bytes of r and undoes gzip or zstd.
+func decompress(r io.Reader, limit int64) (*plainReader, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	magic, err := in.Peek(4)
+	if err != nil && len(magic) == 0 {
+		if err == io.EOF { //nolint:errorlint // Peek returns the bare value, and an empty file is no error
+			return &plainReader{r: in, closing: func() {}, limit: limit}, nil
+		}
+		return nil, err
+	}
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, fmt.Errorf("gzip header: %w", err)
+		}
+		return &plainReader{r: z, closing: func() { _ = z.Close() }, limit: limit}, nil
+	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
+		if err != nil {
+			return nil, fmt.Errorf("zstd header: %w", err)
+		}
+		return &plainReader{r: z, closing: z.Close, limit: limit}, nil
+	default:
+		return &plainReader{r: in, closing: func() {}, limit: limit}, nil
+	}
+}
+
+func (p *plainReader) Read(b []byte) (int, error) {
+	if p.n >= p.limit {
+		// One more byte tells a file that just fits from one that does not.
+		var probe [1]byte
+		if n, err := p.r.Read(probe[:]); n == 0 {
+			return 0, err
+		}
+		return 0, ErrTooLarge
+	}
+	n, err := p.r.Read(b[:min(int64(len(b)), p.limit-p.n)])
+	p.n += int64(n)
+	return n, err
+}
+
+func (p *plainReader) close() { p.closing() }

@@ -1,0 +1,227 @@
+package logread
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+
+	"bartizan"
+)
+
+func accountKeys() []string {
+	return []string{
+		"account", "account_id", "api_key_hash", "key_hash", "api_key_alias", "key_alias", "key_id", "user_api_key_hash",
+		"customer", "customer_id", "organization", "organization_id", "org_id", "user_id", "user", "end_user", "api_key", "key",
+	}
+}
+
+// parseOpenAI makes an exchange of a line in one of the shapes of [FormatOpenAI].
+func parseOpenAI(o object) (*bartizan.Exchange, string) {
+	request, answer, answerText := parts(o)
+	if request == nil && answer == nil && answerText == "" {
+		return nil, "no request and no answer: want messages, prompt or input, or a request, body or response"
+	}
+	account := accountOf(o, o.object("metadata"), request, request.object("metadata"))
+	if len(account) > 256 {
+		return nil, "account name longer than 256 bytes"
+	}
+	x := &bartizan.Exchange{
+		Schema:  bartizan.ExchangeSchema,
+		ID:      first([]string{"id", "request_id", "custom_id"}, o.name),
+		Account: account,
+		At:      o.when(startKeys()),
+		Model:   first([]string{"model"}, request.name),
+		Asked:   asked(request),
+	}
+	if x.At.IsZero() {
+		x.At = answer.when([]string{"created", "created_at"})
+	}
+	x.EndAt = o.end(x.At)
+	if x.Model == "" {
+		x.Model = first([]string{o.text("model"), answer.text("model")}, func(s string) string { return s })
+	}
+	if x.ID == "" {
+		x.ID = answer.name("id")
+	}
+	x.Route = route(o, request, answer)
+	x.Status, x.Outcome = outcome(o)
+	x.Usage = usage(answer, o)
+	if answerText == "" {
+		answerText = answerOf(answer)
+	}
+	x.Text = conversation(request, answerText)
+	x.Asked.Inputs = inputs(request)
+	return x, ""
+}
+
+// parts finds the request's body and the answer in a line.
+func parts(o object) (request, answer object, answerText string) {
+	switch {
+	case o.has("request"):
+		request = o.object("request")
+		if s := o.text("request"); s != "" && json.Unmarshal([]byte(s), &request) != nil {
+			request = nil
+		}
+		if body := request.object("body"); body != nil {
+			request = body
+		}
+	case o.has("body"):
+		request = o.object("body")
+	case o.has("messages", "prompt", "input"):
+		request = o
+	}
+	answer = o.object("response")
+	if body := answer.object("body"); body != nil {
+		answer = body
+	}
+	if s := o.text("response"); s != "" {
+		if json.Unmarshal([]byte(s), &answer) != nil {
+			answer, answerText = nil, s
+		}
+	}
+	if answer == nil && o.has("choices") {
+		answer = o
+	}
+	return request, answer, answerText
+}
+
+// accountOf names the account by the first place that names one.
+func accountOf(places ...object) string {
+	for _, place := range places {
+		for _, key := range accountKeys() {
+			if s := place.name(key); s != "" {
+				if isSecret(key, s) {
+					sum := sha256.Sum256([]byte(s))
+					return "key-" + hex.EncodeToString(sum[:8])
+				}
+				return s
+			}
+		}
+	}
+	return UnknownAccount
+}
+
+// isSecret reports whether a value looks like an API key itself. Such a value must
+// not stand in reports.
+func isSecret(key, s string) bool {
+	for _, prefix := range [...]string{"sk-", "bz_", "Bearer "} {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	if key == "key" && len(s) >= 32 {
+		_, err := hex.DecodeString(s) // a hash of a key is none
+		return err != nil
+	}
+	return key == "api_key"
+}
+
+func asked(request object) bartizan.Asked {
+	const most = math.MaxInt32
+	var a bartizan.Asked
+	number := func(key string) int { n, _ := request.whole(key, most); return int(n) }
+	yes := func(key string) bool { return string(request[key]) == "true" }
+	a.Stream = yes("stream")
+	a.MaxTokens = max(number("max_tokens"), number("max_completion_tokens"), number("max_output_tokens"))
+	a.N = number("n")
+	a.TopLogprobs = max(number("top_logprobs"), number("logprobs"))
+	a.Logprobs = yes("logprobs") || a.TopLogprobs > 0
+	a.LogitBias = len(request.object("logit_bias"))
+	var t float64
+	if request.has("temperature") && json.Unmarshal(request["temperature"], &t) == nil {
+		a.Temperature = &t
+	}
+	a.Tools = len(list(request["tools"]))
+	return a
+}
+
+func list(raw json.RawMessage) []json.RawMessage {
+	var l []json.RawMessage
+	if json.Unmarshal(raw, &l) != nil {
+		return nil
+	}
+	return l
+}
+
+func route(o, request, answer object) string {
+	path := first([]string{"url", "path", "endpoint", "route"}, o.text)
+	switch {
+	case strings.HasSuffix(path, "/chat/completions"):
+		return "openai.chat"
+	case strings.HasSuffix(path, "/embeddings"):
+		return "openai.embeddings"
+	case strings.HasSuffix(path, "/completions"):
+		return "openai.completions"
+	case request.has("messages"):
+		return "openai.chat"
+	case request.has("prompt"):
+		return "openai.completions"
+	case request.has("input") && (answer.has("data") || strings.Contains(request.text("model"), "embed")):
+		return "openai.embeddings"
+	case request.has("input"):
+		return "openai.responses"
+	default:
+		return "openai.chat"
+	}
+}
+
+// outcome reads how the request ended; without a word on it, it was answered.
+func outcome(o object) (int, bartizan.Outcome) {
+	status := 0
+	for _, place := range [...]object{o, o.object("response")} {
+		for _, key := range [...]string{"status_code", "status", "http_status"} {
+			if n, ok := place.whole(key, 999); ok && status == 0 {
+				status = int(n)
+			}
+			if n, err := strconv.Atoi(place.text(key)); err == nil && n > 0 && n < 1000 && status == 0 {
+				status = n
+			}
+		}
+	}
+	word := strings.ToLower(o.text("status"))
+	switch {
+	case status == 499 || word == "aborted" || word == "cancelled":
+		return status, bartizan.OutcomeAborted
+	case status >= 500:
+		return status, bartizan.OutcomeFailed
+	case status >= 400:
+		return status, bartizan.OutcomeRefused
+	case status == 0 && (o.has("error") || word == "failure" || word == "failed" || word == "error"):
+		return 500, bartizan.OutcomeFailed
+	case status == 0:
+		return 200, bartizan.OutcomeAnswered
+	default:
+		return status, bartizan.OutcomeAnswered
+	}
+}
+
+func usage(places ...object) bartizan.Usage {
+	const most = 1 << 40
+	for _, place := range places {
+		u := place.object("usage")
+		if u == nil && place.has("prompt_tokens", "completion_tokens") {
+			u = place
+		}
+		if u == nil {
+			continue
+		}
+		number := func(o object, keys ...string) int64 {
+			for _, k := range keys {
+				if n, ok := o.whole(k, most); ok {
+					return n
+				}
+			}
+			return 0
+		}
+		return bartizan.Usage{
+			InputTokens:     number(u, "prompt_tokens", "input_tokens"),
+			OutputTokens:    number(u, "completion_tokens", "output_tokens"),
+			CachedTokens:    number(u.object("prompt_tokens_details"), "cached_tokens"),
+			ReasoningTokens: number(u.object("completion_tokens_details"), "reasoning_tokens"),
+		}
+	}
+	return bartizan.Usage{}
+}
