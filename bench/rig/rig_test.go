@@ -101,6 +101,7 @@ func TestOpenLoopKeepsItsPace(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	t.Parallel()
+	needProc(t)
 	usage, err := rig.SelfUsage()
 	if err != nil || usage.CPU <= 0 || usage.RSS <= 0 || usage.Peak < usage.RSS/2 || usage.Switches <= 0 {
 		t.Errorf("SelfUsage() = %+v, %v; want all above zero", usage, err)
@@ -151,8 +152,16 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
+func needProc(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
+		t.Skip("SKIP: no /proc/self/schedstat here; measuring needs Linux")
+	}
+}
+
 func TestMachine(t *testing.T) {
 	t.Parallel()
+	needProc(t)
 	dir, err := rig.ModuleDir()
 	if err != nil {
 		t.Fatal(err)
