@@ -3,6 +3,7 @@ package modelserver_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,4 +45,28 @@ func TestClientGone(t *testing.T) {
 	if took := time.Since(left); took > 2*time.Second {
 		t.Errorf("the server went on for %v after the client left", took)
 	}
+}
+
+// FuzzBody sends any body to every route that takes one: the answer is JSON or
+// events with a status of the API, and nothing panics.
+func FuzzBody(f *testing.F) {
+	server := modelserver.NewServer(model(f), modelserver.Options{Seed: 1})
+	f.Add(uint8(0), `{`+hello+`,"max_tokens":3,"stream":true,"logprobs":true,"n":2,"stop":["a"]}`)
+	f.Add(uint8(0), `{`+hello+`,"tool_choice":"required","tools":[{"type":"function","function":{"name":"f","parameters":`+weather+`}}]}`)
+	f.Add(uint8(1), `{"model":"bartizan-small","prompt":[[70,71]],"max_tokens":3,"echo":true,"logprobs":2,"best_of":2}`)
+	f.Add(uint8(2), `{"model":"bartizan-small","input":["a key","another"],"dimensions":3}`)
+	f.Fuzz(func(t *testing.T, route uint8, body string) {
+		path := []string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}[route%3]
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond) // long answers are cut off
+		defer cancel()
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(body)))
+		out := w.Body.String()
+		if w.Header().Get("Content-Type") == "application/json" && !json.Valid([]byte(out)) {
+			t.Errorf("POST %s %q answers %q", path, body, out)
+		}
+		if ctx.Err() == nil && w.Code != http.StatusOK && w.Code != http.StatusBadRequest && w.Code != http.StatusNotFound {
+			t.Errorf("POST %s %q = %d %s", path, body, w.Code, out)
+		}
+	})
 }

@@ -57,20 +57,18 @@ func newFloor(v *vocabulary, b *ngramBuilder) *floor {
 
 // kindsAfter smooths the kinds seen after a token with the general mix.
 func (f *floor) kindsAfter(b *ngramBuilder, before token, mix [kinds]float64) [kinds]float64 {
-	out, n := mix, 0.0
-	for k := range out {
-		out[k] *= kindPrior
-	}
+	var seen [kinds]float64 // whole numbers, so their order does not matter
+	n := 0.0
 	if node, ok := b.children[edge{0, before}]; ok {
 		for t, c := range b.counts[node] {
-			out[f.kind[t]] += c
+			seen[f.kind[t]] += c
 			n += c
 		}
 	}
-	for k := range out {
-		out[k] /= kindPrior + n
+	for k := range mix {
+		mix[k] = (kindPrior*mix[k] + seen[k]) / (kindPrior + n)
 	}
-	return out
+	return mix
 }
 
 // fill sets dst to the floor after context, times scale.
