@@ -21,8 +21,8 @@ const (
 // Leaves of the Merkle tree that are not frames have kinds of their own, so that a
 // frame cannot pose as one of them.
 const (
-	kindHeader Kind = 0
-	kindFooter Kind = 255
+	leafHeader byte = 0
+	leafFooter byte = 255
 )
 
 func (k Kind) valid() bool { return k >= KindRecord && k <= KindFeatures }
@@ -79,7 +79,7 @@ func AppendFrame(dst []byte, k Kind, payload []byte) ([]byte, error) {
 	if len(payload) == 0 || len(payload) > MaxPayload {
 		return dst, fmt.Errorf("encode %s frame of %d bytes: %w", k, len(payload), ErrLength)
 	}
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(payload)))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(payload))) //nolint:gosec // at most MaxPayload
 	dst = binary.LittleEndian.AppendUint32(dst, checksum(k, payload))
 	dst = append(dst, byte(k))
 	return append(dst, payload...), nil

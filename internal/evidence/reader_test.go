@@ -55,7 +55,7 @@ func TestReader(t *testing.T) {
 func TestReaderCutAnywhere(t *testing.T) {
 	t.Parallel()
 	b, starts := segment(t, header(), frames(t))
-	for n := range len(b) {
+	for n := range b {
 		_, got, err := read(bytes.NewReader(b[:n]))
 		whole, _ := slices.BinarySearch(starts, n+1) // starts at or before n
 		var fault *evidence.SegmentError
@@ -83,8 +83,7 @@ func TestReaderFlippedAnywhere(t *testing.T) {
 			bad := bytes.Clone(b)
 			bad[i] ^= mask
 			_, _, err := read(bytes.NewReader(bad))
-			var fault *evidence.SegmentError
-			if !errors.As(err, &fault) {
+			if _, ok := errors.AsType[*evidence.SegmentError](err); !ok {
 				t.Fatalf("byte %d xor %#x: reading ended with %v; want a SegmentError", i, mask, err)
 			}
 		}

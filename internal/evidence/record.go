@@ -93,7 +93,7 @@ func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
 	dst = append(dst, r.Decision, r.Level)
 	dst = le.AppendUint16(dst, uint16(r.Flags))
 	ms := min(max(r.Duration.Milliseconds(), 0), math.MaxUint32)
-	dst = le.AppendUint32(dst, uint32(ms)) //nolint:gosec // bounded
+	dst = le.AppendUint32(dst, uint32(ms))
 	dst = append(dst, r.PromptMAC[:]...)
 	dst = append(dst, r.Sketch[:]...)
 	dst = append(dst, r.OutputMAC[:]...)
@@ -101,7 +101,7 @@ func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
 	dst = le.AppendUint32(dst, r.WatermarkKey)
 	dst = append(dst, r.WatermarkScheme)
 	dst = le.AppendUint32(dst, r.Disclosed)
-	dst = append(dst, byte(len(r.Scores)))
+	dst = append(dst, byte(len(r.Scores))) //nolint:gosec // at most MaxScores
 	for _, s := range r.Scores {
 		dst = le.AppendUint16(dst, s.Detector)
 		dst = le.AppendUint32(dst, math.Float32bits(s.Value))

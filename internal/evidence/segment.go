@@ -130,8 +130,8 @@ type Segment struct {
 // NewSegment begins the segment that h opens.
 func NewSegment(h Header) Segment {
 	s := Segment{Header: h}
-	b, _ := h.AppendBinary(make([]byte, 0, HeaderSize)) //nolint:errcheck // always nil
-	s.tree.Add(LeafHash(kindHeader, b))
+	b, _ := h.AppendBinary(make([]byte, 0, HeaderSize))
+	s.tree.Add(LeafHash(Kind(leafHeader), b))
 	return s
 }
 
@@ -157,7 +157,7 @@ func (s *Segment) NextSeq() uint64 { return s.Header.FirstSeq + uint64(s.frames)
 func (s *Segment) Footer(closed time.Time) Footer {
 	f := Footer{Count: s.frames, LastSeq: s.NextSeq() - 1, Closed: closed}
 	tree := s.tree
-	tree.Add(LeafHash(kindFooter, f.appendSigned(make([]byte, 0, FooterSize))))
+	tree.Add(LeafHash(Kind(leafFooter), f.appendSigned(make([]byte, 0, FooterSize))))
 	f.Root = tree.Root()
 	return f
 }
@@ -192,7 +192,7 @@ func nodeChar(c byte) bool {
 
 // Times are stored as nanoseconds since 1970, which holds the years 1678 to 2262.
 func appendTime(dst []byte, t time.Time) []byte {
-	return binary.LittleEndian.AppendUint64(dst, uint64(t.UnixNano())) //nolint:gosec // two's complement, undone by parseTime
+	return binary.LittleEndian.AppendUint64(dst, uint64(t.UnixNano()))
 }
 
 func parseTime(b []byte) time.Time {

@@ -70,7 +70,7 @@ func (l *Ledger) Gap(now time.Time, g evidence.Gap) error {
 		return err
 	}
 	w := &l.w
-	payload, _ := g.AppendBinary(w.payload[:0]) //nolint:errcheck // always nil
+	payload, _ := g.AppendBinary(w.payload[:0])
 	segment := w.segment
 	buf, err := add(w.buf[:0], &segment, evidence.KindGap, payload)
 	if err != nil {
@@ -229,7 +229,7 @@ func (l *Ledger) begin() error {
 	if err != nil {
 		return writeError("begin a segment", err)
 	}
-	b, _ := h.AppendBinary(nil) //nolint:errcheck // always nil
+	b, _ := h.AppendBinary(nil)
 	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
@@ -262,7 +262,7 @@ func (l *Ledger) finish(now time.Time) error {
 		return l.discard()
 	}
 	footer := w.segment.Footer(now)
-	b, _ := footer.AppendBinary(nil) //nolint:errcheck // always nil
+	b, _ := footer.AppendBinary(nil)
 	frames := w.good
 	if err := l.put(b); err != nil {
 		return err
@@ -307,7 +307,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return fmt.Errorf("sync folder: %w", err)
 	}
-	defer d.Close() //nolint:errcheck // read only
+	defer d.Close()
 	if err := d.Sync(); err != nil {
 		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}

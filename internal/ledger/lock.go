@@ -19,9 +19,9 @@ func lock(dir string) (release func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("take the lock: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor is a small number
-		holder, _ := io.ReadAll(io.LimitReader(f, 32)) //nolint:errcheck // only words for the message
-		f.Close()                                      //nolint:errcheck,gosec // nothing was written
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := io.ReadAll(io.LimitReader(f, 32))
+		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%w by process %s", ErrLocked, strings.TrimSpace(string(holder)))
 		}

@@ -51,7 +51,7 @@ func list(dir string) ([]segmentFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list segments: %w", err)
 	}
-	defer d.Close() //nolint:errcheck // read only
+	defer d.Close()
 	names, err := d.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("list segments: %w", err)

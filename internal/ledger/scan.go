@@ -28,7 +28,7 @@ func Scan(dir string, fn func(node string, it Item) error, gap func(evidence.Gap
 	}
 	for i, f := range files {
 		newest := i == len(files)-1 || files[i+1].node != f.node
-		err := scanSegment(filepath.Join(dir, f.name()), newest, func(it Item) error { return fn(f.node, it) }, gap)
+		err := scanSegment(filepath.Join(dir, f.name()), f.first, newest, func(it Item) error { return fn(f.node, it) }, gap)
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func Scan(dir string, fn func(node string, it Item) error, gap func(evidence.Gap
 	return nil
 }
 
-func scanSegment(name string, newest bool, fn func(Item) error, gap func(evidence.Gap)) error {
+func scanSegment(name string, first uint64, newest bool, fn func(Item) error, gap func(evidence.Gap)) error {
 	f, err := os.Open(filepath.Clean(name))
 	if newest && errors.Is(err, fs.ErrNotExist) {
 		return nil // a beginning without content, which the writer took away
@@ -44,7 +44,11 @@ func scanSegment(name string, newest bool, fn func(Item) error, gap func(evidenc
 	if err != nil {
 		return fmt.Errorf("scan segment: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
+	_, footer, err := closedBy(f, first)
+	if err != nil {
+		return err
+	}
 	s := scanner{fn: fn, gap: gap}
 	r, err := evidence.NewSegmentReader(f)
 	for err == nil {
@@ -59,7 +63,7 @@ func scanSegment(name string, newest bool, fn func(Item) error, gap func(evidenc
 		return err
 	}
 	switch {
-	case errors.Is(err, io.EOF), newest && errors.Is(err, evidence.ErrUnfinished):
+	case errors.Is(err, io.EOF), newest && footer == nil && errors.Is(err, evidence.ErrUnfinished):
 		return nil
 	case isSegmentError(err):
 		return fmt.Errorf("%w: segment %s: %w", ErrDamaged, filepath.Base(name), err)

@@ -36,7 +36,7 @@ func (l *Ledger) Tail(from uint64) *Tail { return &Tail{ledger: l, from: max(fro
 func (l *Ledger) Read(from uint64, fn func(Item) error) error {
 	durable := l.Durable()
 	t := l.Tail(from)
-	defer t.Close() //nolint:errcheck // read only
+	defer t.Close()
 	for {
 		items, err := t.Next(1024)
 		if err != nil {

@@ -86,7 +86,11 @@ func (v *verifier) segment(f segmentFile, newest bool) error {
 	if err != nil {
 		return fmt.Errorf("verify segment: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // read only
+	defer file.Close()
+	_, footer, err := closedBy(file, f.first)
+	if err != nil {
+		return err
+	}
 	v.Segments++
 	r, err := evidence.NewSegmentReader(file)
 	if err == nil {
@@ -99,7 +103,7 @@ func (v *verifier) segment(f segmentFile, newest bool) error {
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
-	case newest && errors.Is(err, evidence.ErrUnfinished):
+	case newest && footer == nil && errors.Is(err, evidence.ErrUnfinished):
 		v.Open = append(v.Open, f.name())
 		return nil
 	case isSegmentError(err):
