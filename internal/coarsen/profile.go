@@ -175,7 +175,7 @@ func Tighter(a, b Profile) Profile {
 		Reasoning:      a.Reasoning && b.Reasoning,
 		Scores:         a.Scores && b.Scores,
 		Embeddings:     tighterEmbeddings(a.Embeddings, b.Embeddings),
-		NMax:     min(a.Choices(), b.Choices()),
+		NMax:           min(a.Choices(), b.Choices()),
 		Seed:           a.Seed && b.Seed,
 		Prediction:     a.Prediction && b.Prediction,
 		Privileged:     a.Privileged && b.Privileged,

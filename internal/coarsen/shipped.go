@@ -12,7 +12,7 @@ func Shipped(name string) (Profile, bool) {
 			Logprobs:       Logprobs{Allow: true, TopK: 0, Step: 0.25, Floor: 1e-2, NaturalRank: 20},
 			LogitBias:      LogitBias{Entries: 32, Limit: 10},
 			Embeddings:     Embeddings{Grid: GridDecimals, Decimals: 3, Dimensions: true},
-			NMax:     4,
+			NMax:           4,
 			UnknownRequest: UnknownDrop,
 		}, true
 	case "trusted":
@@ -22,7 +22,7 @@ func Shipped(name string) (Profile, bool) {
 			LogitBias:      LogitBias{Entries: 300, Limit: 100},
 			UsageDetail:    true,
 			Embeddings:     Embeddings{Grid: GridFloat16, Dimensions: true},
-			NMax:     8,
+			NMax:           8,
 			Seed:           true,
 			Prediction:     true,
 			UnknownRequest: UnknownDrop,
@@ -40,7 +40,7 @@ func Shipped(name string) (Profile, bool) {
 			Reasoning:      true,
 			Scores:         true,
 			Embeddings:     Embeddings{Grid: GridFull, Dimensions: true},
-			NMax:     16,
+			NMax:           16,
 			Seed:           true,
 			Prediction:     true,
 			Privileged:     true,

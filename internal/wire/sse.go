@@ -101,8 +101,9 @@ func (e *EventReader) Reset(r io.Reader) {
 }
 
 // Next returns the next event; io.EOF after the last one, [ErrEventTooLarge], or the
-// error of the underlying reader. What was not ended by a blank line is an event only
-// when the stream ended in order.
+// error of the underlying reader. At the end of the stream an event may lack its blank
+// line; one that ends within a line, if it is not "[DONE]", comes with
+// [io.ErrUnexpectedEOF] and must not be taken for a whole one.
 func (e *EventReader) Next() (Event, error) {
 	for {
 		found := e.found || e.scan()
@@ -132,11 +133,18 @@ func (e *EventReader) last() (Event, error) {
 	if !errors.Is(e.err, io.EOF) || e.start == len(e.buf) {
 		return Event{}, e.err
 	}
-	if e.pos < len(e.buf) { // a line without an end
-		line := bytes.TrimSuffix(e.buf[e.pos:], []byte{'\r'})
+	cut := false
+	if e.pos < len(e.buf) { // a line without an end, or with a CR whose LF did not come
+		line, ended := bytes.CutSuffix(e.buf[e.pos:], []byte{'\r'})
 		e.line(line, e.pos)
+		cut = !ended
 	}
-	return e.take(len(e.buf)), nil
+	ev := e.take(len(e.buf))
+	if cut && !ev.Done {
+		e.err = io.ErrUnexpectedEOF
+		return ev, fmt.Errorf("read stream: %w", e.err)
+	}
+	return ev, nil
 }
 
 // take cuts the event off that ends at end.

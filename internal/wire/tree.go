@@ -110,7 +110,7 @@ func compileAnswer(table ...[]answerField) *node {
 }
 
 func (n *node) place(path string, f answerField) {
-	at := n
+	at, named := n, n
 	counted := f.form != formPlain && f.form != formWord && f.form != formVector && f.form != formTokens
 	for part := range strings.SplitSeq(path, ".") {
 		at.facts = at.facts || counted
@@ -120,6 +120,7 @@ func (n *node) place(path string, f answerField) {
 		}
 		name := strings.TrimRight(part, "[]")
 		at = at.grow(name)
+		named = at
 		for range strings.Count(part, "[]") {
 			at.facts = at.facts || counted
 			if at.elem == nil {
@@ -133,6 +134,9 @@ func (n *node) place(path string, f answerField) {
 		at.leaf = true
 	}
 	at.kind, at.form, at.neutral = f.kind, f.form, f.neutral
+	if f.kind != bartizan.FieldContent {
+		named.kind = f.kind // a list of what is not content is not content either
+	}
 }
 
 // hidden returns the kind of a folded key that is never plain content, wherever it
