@@ -40,7 +40,7 @@ func startChild(t *testing.T, role, dir string, seed uint64) (*exec.Cmd, io.Read
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChild$",
 		"-child="+role, "-child-dir="+dir, fmt.Sprintf("-child-seed=%d", seed))
 	cmd.ExtraFiles = []*os.File{w}
-	cmd.Stderr = os.Stderr
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +58,8 @@ func TestChild(t *testing.T) {
 		appendForever(t, os.NewFile(3, "report"))
 	case "limit":
 		fillLimit(t)
+	case "reopen":
+		reopenFull(t)
 	default:
 		t.Fatalf("unknown role %q", *childRole)
 	}
@@ -191,8 +193,10 @@ func fullDisk(t *testing.T, dir string, makeRoom func()) {
 	}
 }
 
-// fillLimit lets the kernel refuse to grow any file beyond a limit.
-func fillLimit(t *testing.T) {
+// limitFiles lets the kernel refuse to grow any file of this process beyond a limit,
+// until lift is called.
+func limitFiles(t *testing.T, limit int) (lift func()) {
+	t.Helper()
 	signal.Ignore(syscall.SIGXFSZ)
 	var old syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
@@ -203,18 +207,47 @@ func fillLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set(100_000)
-	fullDisk(t, *childDir, func() { set(old.Cur) })
+	set(uint64(limit))
+	return func() { set(old.Cur) }
 }
 
-// TestFileLimit has a write cut short in the middle, by a limit on the file's size.
+func fillLimit(t *testing.T) {
+	lift := limitFiles(t, 100_000)
+	fullDisk(t, *childDir, lift)
+}
+
+// reopenFull opens what a crash left behind while the disk has no room for a footer.
+func reopenFull(t *testing.T) {
+	files, want, _, _ := crashed(t)
+	store(t, *childDir, files)
+	lift := limitFiles(t, len(files[1].data)+10)
+	l := open(t, *childDir, ledger.Options{})
+	same(t, "records", want, readAll(t, l, 0))
+	for range 2 {
+		if _, err := l.Append(at(2), entries(30, 1)); !errors.Is(err, ledger.ErrFull) {
+			t.Errorf("Append without room = %v; want ErrFull", err)
+		}
+	}
+	lift()
+	es := entries(30, 1)
+	want = append(want, items(add(t, l, at(2), es), es)...)
+	same(t, "records with room", want, readAll(t, l, 0))
+	closeLedger(t, l)
+	if report := sound(t, *childDir); report.Segments != 3 || len(report.Open) != 0 {
+		t.Errorf("Verify = %+v; want 3 finished segments", report)
+	}
+}
+
+// TestFileLimit has writes cut short in the middle, by a limit on the file's size.
 func TestFileLimit(t *testing.T) {
 	t.Parallel()
-	child, report := startChild(t, "limit", t.TempDir(), 0)
-	if _, err := io.Copy(io.Discard, report); err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Wait(); err != nil {
-		t.Errorf("child: %v", err)
+	for _, role := range []string{"limit", "reopen"} {
+		child, report := startChild(t, role, t.TempDir(), 0)
+		if _, err := io.Copy(io.Discard, report); err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Wait(); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
 	}
 }

@@ -129,6 +129,9 @@ func Open(dir string, o Options) (*Ledger, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
+	if err := syncDir(filepath.Dir(filepath.Clean(dir))); err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", dir, err)
+	}
 	unlock, err := lock(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open ledger %s: %w", dir, err)
