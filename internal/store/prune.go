@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// pruneBatch bounds what one transaction of a prune deletes, so that others get their turn.
+const pruneBatch = 500
+
+// Prune deletes what ended before the given time: keys that stopped to work, decided
+// cases with their findings and notes, levels that were replaced, states of accounts
+// that were not seen. Accounts, their good keys, their level in force and open cases
+// stay whatever their age. It returns how many rows it deleted, also with an error, and
+// may be repeated.
+func (s *Store) Prune(ctx context.Context, before time.Time) (deleted int64, err error) {
+	const closed = `SELECT id FROM cases WHERE status = 'closed' AND decided_at < $1 AND until_at < $1`
+	// In this order: a case goes when nothing hangs on it any more.
+	for _, rule := range []struct{ what, query string }{
+		{"keys", `DELETE FROM api_keys WHERE id IN
+			(SELECT id FROM api_keys WHERE revoked_at > 0 AND revoked_at < $1 LIMIT $2)`},
+		{"notes", `DELETE FROM case_notes WHERE (case_id, number) IN
+			(SELECT case_id, number FROM case_notes WHERE case_id IN (` + closed + `) LIMIT $2)`},
+		{"findings", `DELETE FROM findings WHERE id IN
+			(SELECT id FROM findings WHERE case_id IN (` + closed + `) LIMIT $2)`},
+		{"cases", `DELETE FROM cases WHERE id IN (` + closed + ` LIMIT $2)`},
+		{"levels", `DELETE FROM level_changes WHERE (account, version) IN
+			(SELECT c.account, c.version FROM level_changes c JOIN accounts a ON a.id = c.account
+			 WHERE c.changed_at < $1 AND c.version < a.level_version LIMIT $2)`},
+		{"states", `DELETE FROM account_states WHERE account IN
+			(SELECT account FROM account_states WHERE saved_at < $1 LIMIT $2)`},
+	} {
+		n, err := s.pruneBy(ctx, rule.query, before)
+		deleted += n
+		if err != nil {
+			return deleted, fmt.Errorf("prune %s: %w", rule.what, err)
+		}
+	}
+	return deleted, nil
+}
+
+func (s *Store) pruneBy(ctx context.Context, query string, before time.Time) (deleted int64, err error) {
+	for {
+		var n int64
+		err := s.write(ctx, s.bulk, func(tx *sql.Tx) error {
+			n, err = changes(tx.ExecContext(ctx, query, micros(before), pruneBatch))
+			return err
+		})
+		if err != nil {
+			return deleted, err
+		}
+		if deleted += n; n < pruneBatch {
+			return deleted, nil
+		}
+	}
+}
