@@ -59,6 +59,9 @@ func (w Window) String() string {
 	}
 }
 
+// longest is how many minutes' amounts a burst may hold: a week.
+const longest = 7 * 24 * 60
+
 // period is the length of the window Minute in nanoseconds.
 const period = int64(time.Minute)
 
@@ -110,6 +113,8 @@ func (l Limit) validate() error {
 	switch {
 	case l.Burst < 0:
 		faults = append(faults, fmt.Errorf("limit on %s per %s: burst %d is negative; 0 means the amount", l.Dimension, l.Window, l.Burst))
+	case l.Burst/longest > l.Amount && l.Amount > 0:
+		faults = append(faults, fmt.Errorf("limit on %s per %s: burst %d is more than %d minutes bring", l.Dimension, l.Window, l.Burst, longest))
 	case l.Burst > 0 && l.Window != Minute:
 		faults = append(faults, fmt.Errorf("limit on %s per %s: only a limit per minute has a burst", l.Dimension, l.Window))
 	}
