@@ -151,7 +151,7 @@ func Default() Config {
 			Body: time.Minute, Connect: 5 * time.Second, Answer: 10 * time.Minute,
 			Idle: 5 * time.Minute, Write: 30 * time.Second, Drain: 30 * time.Second,
 		},
-		MaxBody: 4 << 20, MaxAnswer: 32 << 20,
+		MaxBody: 4 << 20, MaxAnswer: 64 << 20,
 	}
 }
 

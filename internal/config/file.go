@@ -1,0 +1,319 @@
+package config
+
+import (
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"bartizan"
+	"bartizan/internal/coarsen"
+	"bartizan/internal/policy"
+	"bartizan/internal/ratelimit"
+)
+
+// file binds the table of fields to a Config. Tiers and levels are kept apart while a
+// file is read, key by key, so that a file overrides single keys of a shipped tier.
+type file struct {
+	config *Config
+	tiers  map[string]*tierFile
+	levels map[bartizan.Level]*policy.LevelSpec
+}
+
+// tierFile is a tier as a file says it; 0 is no limit, and an empty name no profile.
+type tierFile struct {
+	requests, tokens       window
+	streams, numericValues int64
+	coarsen                string
+	maxOutput              int64
+	defaultOutput          int64
+	watermark              float64
+	shipped                bool
+}
+
+// window holds the limits on what is counted per minute and per day.
+type window struct{ minute, day, burst int64 }
+
+func openFile(c *Config) *file {
+	f := &file{config: c, tiers: map[string]*tierFile{}, levels: map[bartizan.Level]*policy.LevelSpec{}}
+	for name, spec := range c.Policy.Tiers {
+		t := &tierFile{
+			coarsen: spec.Coarsen.Name, maxOutput: spec.MaxOutput, defaultOutput: spec.DefaultOutput,
+			numericValues: spec.NumericValues, watermark: spec.WatermarkStrength, shipped: true,
+		}
+		for _, l := range spec.Limits {
+			t.take(l)
+		}
+		f.tiers[string(name)] = t
+	}
+	for _, level := range bartizan.Levels()[1:] {
+		spec := c.Policy.Levels[level]
+		f.levels[level] = &spec
+	}
+	return f
+}
+
+func (t *tierFile) take(l ratelimit.Limit) {
+	w := &t.requests
+	switch l.Dimension {
+	case ratelimit.Streams:
+		t.streams = l.Amount
+		return
+	case ratelimit.Tokens:
+		w = &t.tokens
+	case ratelimit.Requests:
+	}
+	if l.Window == ratelimit.Day {
+		w.day = l.Amount
+		return
+	}
+	w.minute, w.burst = l.Amount, l.Burst
+}
+
+// spec is the tier with a profile made of its name. It may be faulty; policy says so.
+func (t *tierFile) spec() policy.TierSpec {
+	profile, _ := coarsen.Shipped(t.coarsen)
+	s := policy.TierSpec{
+		MaxOutput: t.maxOutput, DefaultOutput: t.defaultOutput, Coarsen: profile,
+		NumericValues: t.numericValues, WatermarkStrength: t.watermark,
+	}
+	for _, l := range []ratelimit.Limit{
+		{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: t.requests.minute, Burst: t.requests.burst},
+		{Dimension: ratelimit.Requests, Window: ratelimit.Day, Amount: t.requests.day},
+		{Dimension: ratelimit.Tokens, Window: ratelimit.Minute, Amount: t.tokens.minute, Burst: t.tokens.burst},
+		{Dimension: ratelimit.Tokens, Window: ratelimit.Day, Amount: t.tokens.day},
+		{Dimension: ratelimit.Streams, Window: ratelimit.Concurrent, Amount: t.streams},
+	} {
+		if l.Amount > 0 {
+			s.Limits = append(s.Limits, l)
+		}
+	}
+	return s
+}
+
+func (f *file) tier(name string) *tierFile {
+	if f.tiers[name] == nil {
+		f.tiers[name] = &tierFile{}
+	}
+	return f.tiers[name]
+}
+
+// tierNames lists shipped tiers from least to most trusted, then the others by name.
+func (f *file) tierNames() []string {
+	var names []string
+	for _, t := range shippedTiers() {
+		if f.tiers[t] != nil {
+			names = append(names, t)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.tiers)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func shippedTiers() []string {
+	return []string{string(bartizan.TierPublic), string(bartizan.TierStandard), string(bartizan.TierTrusted), string(bartizan.TierPartner)}
+}
+
+const (
+	wantAddress = "an address such as 127.0.0.1:8080"
+	wantURL     = "a URL such as http://127.0.0.1:8000"
+	maxAmount   = int64(1e15)
+	maxBytes    = int64(1 << 30)
+	maxTime     = 24 * time.Hour
+)
+
+var tierForm = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+
+// fields is the table: every key of a file, in the order in which it is printed.
+func (f *file) fields() []field {
+	c := f.config
+	return []field{
+		{key: "listen", doc: "Address of the data plane, which customers call.", kind: address(&c.Listen)},
+		{key: "admin", doc: "The admin plane: console, admin API, health and metrics.", kind: object{[]field{
+			{key: "listen", doc: "Address of the admin plane; on loopback unless something in front of it protects it.", kind: address(&c.AdminListen)},
+		}}},
+		{key: "data", doc: "Folder that keeps accounts, keys, cases and the ledger.", kind: text{to: &c.DataDir, want: "a folder's path"}},
+		{key: "upstreams", doc: "The model servers. The first serves every model that no entry of models gives to another.", kind: f.upstreams()},
+		{key: "models", doc: "What is known about models; the first entry that matches a model's name counts.", kind: f.models()},
+		{key: "tiers", doc: "What is sold. A shipped tier keeps what is not written here; a new one must state its limits and coarsen.", kind: f.tierDict()},
+		{key: "levels", doc: "What suspicion takes away from every tier.", kind: object{[]field{
+			{key: "watch", doc: "Some evidence.", kind: f.level(bartizan.LevelWatch)},
+			{key: "restricted", doc: "Strong evidence.", kind: f.level(bartizan.LevelRestricted)},
+			{key: "suspended", doc: "A person's decision; nothing is served.", kind: f.level(bartizan.LevelSuspended)},
+		}}},
+		{key: "detect", doc: "What detectors do.", kind: object{[]field{
+			{key: "mode", doc: "act lets findings move levels; observe records them and leaves levels alone.", kind: choice{(*string)(&c.Detect.Mode), []string{string(ModeAct), string(ModeObserve)}, "mode"}},
+			{key: "calibration", doc: "What ordinary traffic looks like.", kind: choice{&c.Detect.Calibration, []string{"default"}, "calibration"}},
+		}}},
+		{key: "terms", doc: "Agreements with customers.", kind: object{[]field{
+			{key: "required", doc: "Serve only accounts that have accepted the terms.", kind: truth{to: &c.Terms.Required}, idle: "acceptance is not enforced yet", when: func() bool { return c.Terms.Required }},
+		}}},
+		{key: "ledger", doc: "The record of exchanges.", kind: object{[]field{
+			{key: "on_full", doc: "What happens when records cannot be kept: shed serves on and counts what is lost, block waits a bounded time first, fail_closed refuses requests.", kind: choice{(*string)(&c.Ledger.OnFull), []string{string(Shed), string(Block), string(FailClosed)}, "way to act"}},
+			{key: "queue", doc: "How many finished exchanges may wait to be written.", kind: count{&c.Ledger.Queue, 1, 1_000_000}},
+			{key: "retain", doc: "How long records are kept; for ever without it.", kind: duration{&c.Ledger.Retain, day, 36_500 * day, true}, idle: "no record is deleted yet"},
+		}}},
+		{key: "max_body", doc: "Largest request body.", kind: size{to: &c.MaxBody, least: 1, most: maxBytes, bytes: true}},
+		{key: "max_answer", doc: "Largest answer that is not a stream.", kind: size{to: &c.MaxAnswer, least: 1, most: maxBytes, bytes: true}},
+		{key: "timeouts", doc: "How long each part of a request may take.", kind: object{[]field{
+			{key: "body", doc: "For a client to send its request.", kind: timeout(&c.Timeouts.Body)},
+			{key: "connect", doc: "For one attempt to reach an upstream.", kind: timeout(&c.Timeouts.Connect)},
+			{key: "answer", doc: "For an upstream to begin its answer.", kind: timeout(&c.Timeouts.Answer)},
+			{key: "idle", doc: "Silence of an upstream inside a stream.", kind: timeout(&c.Timeouts.Idle)},
+			{key: "write", doc: "For one write to a client that reads slowly.", kind: timeout(&c.Timeouts.Write)},
+			{key: "drain", doc: "For requests under way after the order to stop.", kind: timeout(&c.Timeouts.Drain)},
+		}}},
+	}
+}
+
+func address(to *string) text { return text{to: to, want: wantAddress, check: checkAddress} }
+
+func timeout(to *time.Duration) duration { return duration{to, time.Millisecond, maxTime, false} }
+
+func (f *file) upstreams() list {
+	c := f.config
+	fields := func(u *Upstream) []field {
+		return []field{
+			{key: "name", doc: "What models and messages call it.", required: true, kind: text{to: &u.Name, want: "1 to 64 of a-z A-Z 0-9 . _ -", check: checkName}},
+			{key: "url", doc: "Base URL: http or https, without credentials, query and fragment.", required: true, kind: text{to: &u.URL, want: wantURL, check: checkBaseURL, hide: true}},
+			{key: "engine", doc: "What serves there.", kind: choice{&u.Engine, []string{"auto", "openai", "vllm", "sglang", "tgi", "llamacpp", "ollama"}, "engine"}, idle: "every upstream is taken to speak the OpenAI API", when: func() bool { return u.Engine != "auto" }},
+			{key: "key_file", doc: "File that holds the upstream's own key, which no client ever sees.", kind: text{to: &u.KeyFile, want: "a file's path", hide: true}},
+		}
+	}
+	return list{
+		size: func() int { return len(c.Upstreams) }, reset: func() { c.Upstreams = nil },
+		add:   func() { c.Upstreams = append(c.Upstreams, Upstream{Engine: "auto"}) },
+		at:    func(i int) []field { return fields(&c.Upstreams[i]) },
+		model: func() []field { return fields(&Upstream{}) },
+	}
+}
+
+var nameForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
+
+func (f *file) models() list {
+	c := f.config
+	fields := func(m *Model) []field {
+		return []field{
+			{key: "match", doc: "Pattern over the model's name: * any characters but /, ? one of them, [abc] one of these.", required: true, kind: text{to: &m.Match, want: `a pattern such as "llama-*"`, check: checkModelPattern}},
+			{key: "upstream", doc: "Which upstream serves it; the first without this.", kind: text{to: &m.Upstream, want: "the name of an upstream"}},
+			{key: "price", doc: "Dollars per million tokens.", kind: object{[]field{
+				{key: "input", doc: "Of the prompt.", kind: number{&m.Price.Input, 1e6}},
+				{key: "output", doc: "Of the answer.", kind: number{&m.Price.Output, 1e6}},
+			}}, idle: "nothing is computed from it yet"},
+			{key: "kind", doc: "What the model does.", kind: choice{&m.Kind, []string{"generate", "embed", "classify", "rerank"}, "kind"}, idle: "nothing depends on it yet"},
+			{key: "hidden_size", doc: "Width of the model.", kind: size{to: &m.HiddenSize, least: 1, most: 1e9, absentZero: true}, idle: "nothing is computed from it yet"},
+			{key: "vocabulary", doc: "Number of tokens in its vocabulary.", kind: size{to: &m.Vocabulary, least: 1, most: 1e9, absentZero: true}, idle: "nothing is computed from it yet"},
+		}
+	}
+	return list{
+		size: func() int { return len(c.Models) }, reset: func() { c.Models = nil },
+		add:   func() { c.Models = append(c.Models, Model{}) },
+		at:    func(i int) []field { return fields(&c.Models[i]) },
+		model: func() []field { return fields(&Model{}) },
+	}
+}
+
+func (f *file) tierDict() dict {
+	fields := func(t *tierFile) []field {
+		return []field{
+			{key: "limits", doc: "How much, in all and at once.", kind: object{[]field{
+				{key: "requests", doc: "Requests.", kind: t.requests.object()},
+				{key: "tokens", doc: "Tokens of prompt and answer together.", kind: t.tokens.object()},
+				{key: "streams", doc: "Answers under way at once.", kind: amount(&t.streams)},
+				{key: "numeric_values", doc: "Numbers released, such as log-probabilities and scores.", kind: object{[]field{
+					{key: "per_day", doc: "In a day, UTC.", kind: amount(&t.numericValues)},
+				}}, idle: "nothing counts against it yet"},
+			}}},
+			{key: "max_output", doc: "Most tokens that one answer may have. Without it as shipped, but at most half of what the limits on tokens grant at once.", kind: size{to: &t.maxOutput, least: 1, most: maxAmount}},
+			{key: "default_output", doc: "Tokens reserved for an answer when the caller set no cap.", kind: size{to: &t.defaultOutput, least: 1, most: maxAmount}},
+			{key: "coarsen", doc: "What the tier may see of an answer.", kind: profile(&t.coarsen)},
+			{key: "watermark", doc: "Marks in answers.", kind: object{[]field{
+				{key: "strength", doc: "How strong they are; 0 is none.", kind: number{&t.watermark, 10}},
+			}}, idle: "answers are not marked yet"},
+		}
+	}
+	return dict{
+		form: tierForm, want: "a tier's name of 1 to 32 of a-z 0-9 _ -", names: f.tierNames,
+		at:    func(name string) []field { return fields(f.tier(name)) },
+		model: func() []field { return fields(&tierFile{}) },
+	}
+}
+
+func (w *window) object() object {
+	return object{[]field{
+		{key: "per_minute", doc: "In a minute, refilled steadily.", kind: amount(&w.minute)},
+		{key: "burst", doc: "At one instant after a rest; without it the amount of a minute.", kind: size{to: &w.burst, least: 1, most: maxAmount, absentZero: true}},
+		{key: "per_day", doc: "In a day, UTC.", kind: amount(&w.day)},
+	}}
+}
+
+func amount(to *int64) size { return size{to: to, least: 1, most: maxAmount, unlimited: true} }
+
+func profile(to *string) choice { return choice{to, shippedTiers(), "profile"} }
+
+func (f *file) level(level bartizan.Level) object {
+	l := f.levels[level]
+	return object{[]field{
+		{key: "limits", doc: "What is left of the tier's limits.", kind: factor{&l.LimitsNum, &l.LimitsDen}},
+		{key: "coarsen", doc: "Profile that holds besides the tier's own, the stricter of both in everything.", kind: profile(&l.Coarsen)},
+		{key: "deny", doc: "Serve nothing.", kind: truth{to: &l.Deny, absentFalse: true}},
+	}}
+}
+
+// complete fills in what a tier leaves out.
+func (t *tierFile) complete(d *decoder, path string) {
+	if !t.shipped {
+		if !d.given(path + ".limits") {
+			d.late(path+".limits", "is missing; a new tier must state its limits")
+		}
+		if !d.given(path + ".coarsen") {
+			d.late(path+".coarsen", "is missing; a new tier must name a profile: %s", orList(shippedTiers()))
+		}
+		like := policy.Default().Tiers[bartizan.Tier(t.coarsen)] // profiles are named like tiers
+		if !d.given(path + ".max_output") {
+			t.maxOutput = max(1, like.MaxOutput)
+		}
+		if !d.given(path + ".default_output") {
+			t.defaultOutput = max(1, like.DefaultOutput)
+		}
+	}
+	ceiling := int64(math.MaxInt64)
+	for _, l := range t.spec().Limits {
+		if l.Dimension == ratelimit.Tokens {
+			ceiling = min(ceiling, max(1, l.Ceiling()/2))
+		}
+	}
+	if !d.given(path + ".max_output") {
+		t.maxOutput = min(t.maxOutput, ceiling)
+	}
+	if !d.given(path + ".default_output") {
+		t.defaultOutput = max(1, min(t.defaultOutput, t.maxOutput))
+	}
+}
+
+// close puts what was read into the Config.
+func (f *file) close(d *decoder) {
+	tiers := make(map[bartizan.Tier]policy.TierSpec, len(f.tiers))
+	for _, name := range f.tierNames() {
+		t := f.tiers[name]
+		path := "tiers." + name
+		t.complete(d, path)
+		for key, w := range map[string]window{"requests": t.requests, "tokens": t.tokens} {
+			if w.minute == 0 && w.burst > 0 {
+				d.late(strings.Join([]string{path, "limits", key, "burst"}, "."), "there is no limit per minute that it could be the burst of")
+			}
+		}
+		tiers[bartizan.Tier(name)] = t.spec()
+	}
+	levels := make(map[bartizan.Level]policy.LevelSpec, len(f.levels))
+	for level, spec := range f.levels {
+		levels[level] = *spec
+	}
+	f.config.Policy.Tiers, f.config.Policy.Levels = tiers, levels
+}

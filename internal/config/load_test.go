@@ -1,0 +1,366 @@
+package config_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bartizan"
+	"bartizan/internal/config"
+	"bartizan/internal/policy"
+	"bartizan/internal/ratelimit"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func load(t testing.TB, text string) config.Config {
+	t.Helper()
+	c, err := config.Load("bartizan.yaml", []byte(text))
+	if err != nil {
+		t.Fatalf("Load() = %v; want nil", err)
+	}
+	return c
+}
+
+// golden compares got with a file, or writes the file with -update.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile("testdata/"+file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(string(read(t, file)), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestEmptyFileIsDefault(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "\n", "# nothing\n", "---\n", "---\n# nothing\n...\n", "null\n", "{}\n"} {
+		if diff := cmp.Diff(config.Default(), load(t, text)); diff != "" {
+			t.Errorf("Load(%q) (-default +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestDefaultCompiles(t *testing.T) {
+	t.Parallel()
+	if _, err := policy.Compile(config.Default().Policy); err != nil {
+		t.Errorf("Compile(Default().Policy) = %v; want nil", err)
+	}
+}
+
+func TestDocumentedExample(t *testing.T) {
+	t.Parallel()
+	c := load(t, string(read(t, "example.yaml")))
+	want := config.Default()
+	want.Upstreams = []config.Upstream{{Name: "main", URL: "http://127.0.0.1:8000", Engine: "auto", KeyFile: "/run/secrets/upstream"}}
+	want.Models = []config.Model{{
+		Match: "llama-*", Upstream: "main", Price: config.Price{Input: 0.15, Output: 0.60},
+		Kind: "generate", HiddenSize: 4096, Vocabulary: 128_000,
+	}}
+	standard := want.Policy.Tiers[bartizan.TierStandard]
+	standard.NumericValues, standard.WatermarkStrength = 50_000, 2
+	want.Policy.Tiers[bartizan.TierStandard] = standard
+	want.Ledger.Retain = 400 * 24 * time.Hour
+	want.Warnings = []string{
+		"bartizan.yaml:6:40: models[0].price: is checked and kept, but nothing is computed from it yet",
+		"bartizan.yaml:6:82: models[0].kind: is checked and kept, but nothing depends on it yet",
+		"bartizan.yaml:6:105: models[0].hidden_size: is checked and kept, but nothing is computed from it yet",
+		"bartizan.yaml:6:123: models[0].vocabulary: is checked and kept, but nothing is computed from it yet",
+		"bartizan.yaml:13:7: tiers.standard.limits.numeric_values: is checked and kept, but nothing counts against it yet",
+		"bartizan.yaml:15:5: tiers.standard.watermark: is checked and kept, but answers are not marked yet",
+		"bartizan.yaml:20:33: ledger.retain: is checked and kept, but no record is deleted yet",
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("Load(example) (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryKey(t *testing.T) {
+	t.Parallel()
+	c := load(t, string(read(t, "full.yaml")))
+	want := config.Config{
+		Listen: "0.0.0.0:80", AdminListen: "[::1]:9090", DataDir: "/var/lib/bartizan",
+		Upstreams: []config.Upstream{
+			{Name: "main", URL: "https://models.example/base/", Engine: "vllm", KeyFile: "/run/secrets/main"},
+			{Name: "second", URL: "http://[::1]:8000", Engine: "auto"},
+		},
+		Models: []config.Model{{
+			Match: "llama-*", Upstream: "second", Price: config.Price{Input: 0.15, Output: 0.60},
+			Kind: "generate", HiddenSize: 4096, Vocabulary: 128_000,
+		}},
+		Policy:  policy.Default(),
+		Detect:  config.Detect{Mode: config.ModeObserve, Calibration: "default"},
+		Terms:   config.Terms{Required: true},
+		Ledger:  config.Ledger{OnFull: config.FailClosed, Queue: 10_000, Retain: 400 * 24 * time.Hour},
+		MaxBody: 512 << 10, MaxAnswer: 1 << 30,
+		Timeouts: config.Timeouts{
+			Body: 90 * time.Second, Connect: 1500 * time.Millisecond, Answer: 2 * time.Hour,
+			Idle: 45 * time.Second, Write: 5 * time.Second, Drain: 24 * time.Hour,
+		},
+	}
+	tiers := want.Policy.Tiers
+	tiers["standard"] = policy.TierSpec{
+		Limits: ratelimit.Limits{
+			{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: 61, Burst: 30},
+			{Dimension: ratelimit.Tokens, Window: ratelimit.Minute, Amount: 1_500_000, Burst: 900_000},
+			{Dimension: ratelimit.Tokens, Window: ratelimit.Day, Amount: 2_000_000_000},
+		},
+		MaxOutput: 16_000, DefaultOutput: 512, Coarsen: tiers["public"].Coarsen, NumericValues: 50_000, WatermarkStrength: 2.5,
+	}
+	tiers["1"] = policy.TierSpec{
+		Limits:    ratelimit.Limits{{Dimension: ratelimit.Streams, Window: ratelimit.Concurrent, Amount: 1}},
+		MaxOutput: 32_768, DefaultOutput: 256, Coarsen: tiers["trusted"].Coarsen,
+	}
+	want.Policy.Levels = map[bartizan.Level]policy.LevelSpec{
+		bartizan.LevelWatch:      {LimitsNum: 1, LimitsDen: 3, Coarsen: "standard"},
+		bartizan.LevelRestricted: {LimitsNum: 1, LimitsDen: 20, Coarsen: "public", Deny: true},
+		bartizan.LevelSuspended:  {LimitsNum: 1, LimitsDen: 100, Coarsen: "public", Deny: true},
+	}
+	warnings := c.Warnings
+	c.Warnings = nil
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("Load(full) (-want +got):\n%s", diff)
+	}
+	if len(warnings) != 9 {
+		t.Errorf("%d warnings, %q; want one for each of the nine settings that do nothing yet", len(warnings), warnings)
+	}
+	allSet(t, "Config", reflect.ValueOf(c), reflect.ValueOf(config.Default()))
+}
+
+// allSet reports settings that full.yaml leaves at their default: they have no key.
+func allSet(t *testing.T, name string, got, def reflect.Value) {
+	t.Helper()
+	if got.Kind() == reflect.Struct && name != "Config.Policy" {
+		for i := range got.NumField() {
+			field := got.Type().Field(i).Name
+			if field != "Warnings" && field != "Calibration" { // one value so far
+				allSet(t, name+"."+field, got.Field(i), def.Field(i))
+			}
+		}
+		return
+	}
+	if reflect.DeepEqual(got.Interface(), def.Interface()) {
+		t.Errorf("%s is %v in spite of full.yaml; has it a key?", name, got)
+	}
+}
+
+func TestEveryFaultAtOnce(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load("bartizan.yaml", read(t, "faults.yaml"))
+	if err == nil {
+		t.Fatal("Load(faults) = nil; want faults")
+	}
+	if diff := cmp.Diff(config.Config{}, c); diff != "" {
+		t.Errorf("a faulty file gave a configuration:\n%s", diff)
+	}
+	if strings.Contains(err.Error(), "canary") {
+		t.Errorf("a secret stands in the message:\n%v", err)
+	}
+	golden(t, "faults.golden", err.Error()+"\n")
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		t.Fatalf("error is a %T; want a joined one", err)
+	}
+	for _, e := range joined.Unwrap() {
+		if f, ok := errors.AsType[*config.Fault](e); !ok || f.Line == 0 || f.Path == "" {
+			t.Errorf("%v: a %T; want a *config.Fault with line and path", e, e)
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct{ text, want string }{
+		"not a mapping":        {"- a\n", "f.yaml:1:1: is a list; want a mapping"},
+		"a word":               {"hello\n", `f.yaml:1:1: is "hello"; want a mapping`},
+		"not YAML":             {"listen: [\n", "f.yaml:1:9: is not YAML: sequence end token ']' not found"},
+		"two documents":        {"data: a\n---\ndata: b\n", "f.yaml:3:1: a second document begins here; want one"},
+		"anchor":               {"data: &a x\n", "f.yaml:1:7: anchors, aliases and merge keys are not used here; write the values out"},
+		"alias":                {"data: *a\n", "f.yaml:1:7: anchors, aliases and merge keys are not used here; write the values out"},
+		"merge":                {"tiers:\n  <<: {}\n", "f.yaml:2:3: anchors, aliases and merge keys are not used here; write the values out"},
+		"tag":                  {"data: !!str x\n", "f.yaml:1:7: tags, directives and keys marked by ? are not used here"},
+		"question mark":        {"? data\n: x\n", "f.yaml:1:1: tags, directives and keys marked by ? are not used here"},
+		"not UTF-8":            {"data: a\xff\n", "f.yaml:1:8: there is a character that does not belong here (U+0000); is this a text file in UTF-8?"},
+		"byte order mark":      {"\ufeffdata: a\n", "f.yaml:1:1: there is a character that does not belong here (U+FEFF); is this a text file in UTF-8?"},
+		"too deep":             {"data: " + strings.Repeat("[", 17), "f.yaml:1:23: is nested too deeply"},
+		"empty section":        {"admin:\n", "f.yaml:1:8: admin: is empty; fill it or leave it out"},
+		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, levels, detect, terms, ledger, max_body, max_answer, timeouts"},
+		"other spelling":       {"Max-Body: 3\n", "f.yaml:1:1: Max-Body: no such key; did you mean max_body?"},
+		"same addresses":       {"listen: 127.0.0.1:8081\n", "f.yaml:1:9: listen: is the same address as admin.listen"},
+		"any address collides": {"admin: {listen: \":8080\"}\n", "f.yaml:1:17: admin.listen: is the same address as listen"},
+		"name of this machine": {"admin: {listen: \"localhost:8080\"}\n", "f.yaml:1:17: admin.listen: is the same address as listen"},
+		"no port":              {"listen: 127.0.0.1\n", `f.yaml:1:9: listen: is "127.0.0.1", which is not host:port; want an address such as 127.0.0.1:8080`},
+		"port too large":       {"listen: 127.0.0.1:65536\n", `f.yaml:1:9: listen: is "127.0.0.1:65536", which has no port from 0 to 65535; want an address such as 127.0.0.1:8080`},
+		"url with credentials": {"upstreams: [{name: a, url: \"http://a:b@c/\"}]\n", "f.yaml:1:28: upstreams[0].url: carries credentials; they belong into a file named with key_file; want a URL such as http://127.0.0.1:8000"},
+		"url with a query":     {"upstreams: [{name: a, url: \"http://c/?\"}]\n", "f.yaml:1:28: upstreams[0].url: has a query or a fragment; want a URL such as http://127.0.0.1:8000"},
+		"url of another kind":  {"upstreams: [{name: a, url: \"ftp://c/\"}]\n", "f.yaml:1:28: upstreams[0].url: is neither http nor https; want a URL such as http://127.0.0.1:8000"},
+		"url without a host":   {"upstreams: [{name: a, url: \"http:///x\"}]\n", "f.yaml:1:28: upstreams[0].url: has no host; want a URL such as http://127.0.0.1:8000"},
+		"url with bad port":    {"upstreams: [{name: a, url: \"http://c:/x\"}]\n", "f.yaml:1:28: upstreams[0].url: has no port from 1 to 65535; want a URL such as http://127.0.0.1:8000"},
+		"octal":                {"max_body: 010\n", `f.yaml:1:11: max_body: is "010"; want a number of bytes such as 512Ki or 4Mi`},
+		"hexadecimal":          {"max_body: 0x10\n", `f.yaml:1:11: max_body: is "0x10"; want a number of bytes such as 512Ki or 4Mi`},
+		"huge number":          {"max_body: 999999999999999999G\n", `f.yaml:1:11: max_body: is "999999999999999999G"; want a number of bytes such as 512Ki or 4Mi`},
+		"exponent":             {"ledger: {queue: 1e9}\n", `f.yaml:1:17: ledger.queue: is "1e9"; want a whole number such as 60, 100k or 3M`},
+		"not whole":            {"ledger: {queue: 1.2345k}\n", `f.yaml:1:17: ledger.queue: is "1.2345k"; want a whole number such as 60, 100k or 3M`},
+		"endless time":         {"timeouts: {idle: 999999999999d}\n", `f.yaml:1:18: timeouts.idle: is "999999999999d"; want a time such as 30s, 5m, 2h or 90d`},
+		"time without unit":    {"timeouts: {idle: 30}\n", `f.yaml:1:18: timeouts.idle: is "30"; want a time such as 30s, 5m, 2h or 90d`},
+		"nothing left":         {"levels: {watch: {limits: x0.0}}\n", "f.yaml:1:26: levels.watch.limits: leaves nothing; to serve nothing, write deny: true"},
+		"parts of nothing":     {"levels: {watch: {limits: x1/0}}\n", `f.yaml:1:26: levels.watch.limits: is "x1/0"; want a multiplier such as x0.5`},
+		"suspended but served": {"levels: {suspended: {deny: false}}\n", "f.yaml:1:10: levels.suspended: must deny; an account that may still be served belongs to a level below"},
+		"burst of nothing":     {"tiers: {partner: {limits: {tokens: {per_minute: unlimited, burst: 9M}}}}\n", "f.yaml:1:67: tiers.partner.limits.tokens.burst: there is no limit per minute that it could be the burst of"},
+		"output over limit":    {"tiers: {public: {max_output: 20k}}\n", "f.yaml:1:30: tiers.public.max_output: 20000 tokens is more than 10000 tokens per minute ever grants at once; such an answer could never be served"},
+		"new tier without a word": {"tiers: {gold: {}}\n", "f.yaml:1:9: tiers.gold.limits: is missing; a new tier must state its limits\n" +
+			"f.yaml:1:9: tiers.gold.coarsen: is missing; a new tier must name a profile: public, standard, trusted or partner"},
+		"new tier without limits": {"tiers: {gold: {limits: {streams: unlimited}, coarsen: public}}\n", "f.yaml:1:16: tiers.gold.limits: a tier needs at least one limit"},
+		"unknown upstream":        {"models: [{match: a, upstream: b}]\n", `f.yaml:1:31: models[0].upstream: no upstream is called "b"`},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Load("f.yaml", []byte(c.text))
+			if got := fmt.Sprint(err); got != c.want {
+				t.Errorf("Load(%q) says\n%s\nwant\n%s", c.text, got, c.want)
+			}
+		})
+	}
+}
+
+func TestTierOverridesOnlyWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	c := load(t, "tiers: {trusted: {limits: {requests: {per_minute: 7}, tokens: {per_day: unlimited}}}}\n")
+	want := config.Default()
+	trusted := want.Policy.Tiers[bartizan.TierTrusted]
+	var limits ratelimit.Limits
+	for _, l := range trusted.Limits {
+		switch {
+		case l.Dimension == ratelimit.Requests && l.Window == ratelimit.Minute:
+			l.Amount = 7
+		case l.Dimension == ratelimit.Tokens && l.Window == ratelimit.Day:
+			continue
+		}
+		limits = append(limits, l)
+	}
+	trusted.Limits = limits
+	want.Policy.Tiers[bartizan.TierTrusted] = trusted
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("Load() (-want +got):\n%s", diff)
+	}
+}
+
+func TestUnwrittenOutputFitsWrittenLimits(t *testing.T) {
+	t.Parallel()
+	c := load(t, "tiers: {public: {limits: {tokens: {per_minute: 300}}}}\n")
+	public := c.Policy.Tiers[bartizan.TierPublic]
+	if public.MaxOutput != 150 || public.DefaultOutput != 150 {
+		t.Errorf("max_output %d, default_output %d; want 150, 150", public.MaxOutput, public.DefaultOutput)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		text string
+		want []string
+	}{
+		"nothing is idle":        {"terms: {required: false}\nupstreams: [{name: a, url: \"http://b\", engine: auto}]\n", nil},
+		"terms":                  {"terms: {required: true}\n", []string{"f.yaml:1:19: terms.required: is checked and kept, but acceptance is not enforced yet"}},
+		"once for several tiers": {"tiers:\n  public: {watermark: {strength: 1}}\n  trusted: {watermark: {strength: 2}}\n", []string{"f.yaml:2:12: tiers.public.watermark: is checked and kept, but answers are not marked yet"}},
+		"open admin plane":       {"admin: {listen: 10.0.0.1:8081}\n", []string{"f.yaml:1:17: admin.listen: other machines can reach the admin plane at 10.0.0.1:8081"}},
+		"admin plane by name":    {"admin: {listen: localhost:8081}\n", nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.Load("f.yaml", []byte(c.text))
+			if err != nil {
+				t.Fatalf("Load() = %v; want nil", err)
+			}
+			if diff := cmp.Diff(c.want, got.Warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestUpstreamFor(t *testing.T) {
+	t.Parallel()
+	c := config.Config{
+		Upstreams: []config.Upstream{{Name: "a"}, {Name: "b"}},
+		Models:    []config.Model{{Match: "llama-*", Upstream: "b"}, {Match: "llama-3", Upstream: "a"}, {Match: "gpt", Upstream: ""}},
+	}
+	for model, want := range map[string]string{"llama-3": "b", "gpt": "a", "other": "a", "": "a", "x/llama-3": "a"} {
+		if u, ok := c.UpstreamFor(model); !ok || u.Name != want {
+			t.Errorf("UpstreamFor(%q) = %q, %v; want %q, true", model, u.Name, ok, want)
+		}
+	}
+	if u, ok := new(config.Config).UpstreamFor("x"); ok {
+		t.Errorf("UpstreamFor without upstreams = %v, true; want none", u)
+	}
+}
+
+// Files that attack the reader end in a fault, quickly.
+func TestHostileFiles(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 20
+	var aliases, keys, tiers strings.Builder
+	aliases.WriteString("a0: &a0 x\n")
+	for i := range 50 {
+		fmt.Fprintf(&aliases, "a%d: &a%d [*a%d, *a%d, *a%d]\n", i+1, i+1, i, i, i)
+	}
+	for i := 0; keys.Len() < size-20; i++ {
+		fmt.Fprintf(&keys, "k%d: 1\n", i)
+	}
+	tiers.WriteString("tiers:\n")
+	for i := range 1001 {
+		fmt.Fprintf(&tiers, "  t%d: {limits: {streams: 1}, coarsen: public}\n", i)
+	}
+	cases := map[string]struct{ text, want string }{
+		"too large":  {strings.Repeat("#", size+1), "want at most 1048576"},
+		"brackets":   {strings.Repeat("[", 16<<10), "nested too deeply"},
+		"dashes":     {strings.Repeat("- ", 8<<10), "nested too deeply"},
+		"long line":  {"data: " + strings.Repeat("x", size-6), "longer than 16384"},
+		"aliases":    {aliases.String(), "anchors"},
+		"keys":       {keys.String(), "goes on beyond 50000"},
+		"same keys":  {strings.Repeat("a: 1\n", 10_000), "and 9900 more faults"},
+		"tiers":      {tiers.String(), "is entry 1001; want at most 1000"},
+		"upstreams":  {"upstreams:\n" + strings.Repeat("  - {}\n", 1001), "1001 entries; want at most 1000"},
+		"indented":   {"a:\n" + strings.Repeat(" ", 101) + "b: 1\n", "is indented by more than 100"},
+		"staircase":  {staircase(99), "no such key"},
+		"open quote": {"data: \"" + strings.Repeat("x\n", size/2-10), "is not YAML"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Load("f.yaml", []byte(c.text))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Load() = %.300s; want a fault with %q", fmt.Sprint(err), c.want)
+			}
+		})
+	}
+}
+
+func staircase(steps int) string {
+	var b strings.Builder
+	for i := range steps {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
+}
