@@ -15,6 +15,20 @@ import (
 	"bartizan/internal/coarsen"
 )
 
+// alt is an alternative in short.
+type alt struct {
+	token   string
+	logprob float64
+}
+
+func alts(list []alt) []bartizan.TokenAlternative {
+	tops := make([]bartizan.TokenAlternative, len(list))
+	for i, a := range list {
+		tops[i] = bartizan.TokenAlternative{Token: a.token, Logprob: a.logprob}
+	}
+	return tops
+}
+
 const withheld = bartizan.LogprobWithheld
 
 // ranked is a list of alternatives a0, a1, … with falling log-probabilities.
@@ -45,11 +59,11 @@ func TestTokens(t *testing.T) {
 	}{
 		"first of twenty": {
 			trusted, five, bartizan.TokenScore{Token: "a0", Logprob: -0.5, Top: ranked(20)},
-			-0.5, []bartizan.TokenAlternative{{"a0", -0.5}, {"a1", -0.6}, {"a2", -0.8}, {"a3", -0.9}, {"a4", -1}}, 6,
+			-0.5, alts([]alt{{"a0", -0.5}, {"a1", -0.6}, {"a2", -0.8}, {"a3", -0.9}, {"a4", -1}}), 6,
 		},
 		"fewer asked than allowed": {
 			trusted, bartizan.Asked{Logprobs: true, TopLogprobs: 1}, bartizan.TokenScore{Token: "a0", Logprob: -0.5, Top: ranked(20)},
-			-0.5, []bartizan.TokenAlternative{{"a0", -0.5}}, 2,
+			-0.5, alts([]alt{{"a0", -0.5}}), 2,
 		},
 		"none asked": {
 			trusted, bartizan.Asked{Logprobs: true}, bartizan.TokenScore{Token: "a3", Logprob: -0.89, Top: ranked(20)}, -0.9, nil, 1,
@@ -78,34 +92,34 @@ func TestTokens(t *testing.T) {
 		},
 		"no list": {standard, five, bartizan.TokenScore{Token: "z", Logprob: -0.1}, withheld, nil, 0},
 		"under the floor": {
-			standard, five, bartizan.TokenScore{Token: "a1", Logprob: -4.7, Top: []bartizan.TokenAlternative{{"a0", -0.01}, {"a1", -4.7}, {"a2", -9}}},
+			standard, five, bartizan.TokenScore{Token: "a1", Logprob: -4.7, Top: alts([]alt{{"a0", -0.01}, {"a1", -4.7}, {"a2", -9}})},
 			withheld, nil, 0,
 		},
 		"alternatives under the floor": {
-			trusted, five, bartizan.TokenScore{Token: "a0", Logprob: -0.01, Top: []bartizan.TokenAlternative{{"a0", -0.01}, {"a1", -6.8}, {"a2", -7}, {"a3", math.Inf(-1)}}},
-			0, []bartizan.TokenAlternative{{"a0", 0}, {"a1", -6.8}}, 3,
+			trusted, five, bartizan.TokenScore{Token: "a0", Logprob: -0.01, Top: alts([]alt{{"a0", -0.01}, {"a1", -6.8}, {"a2", -7}, {"a3", math.Inf(-1)}})},
+			0, alts([]alt{{"a0", 0}, {"a1", -6.8}}), 3,
 		},
 		"minus infinity": {
-			standard, five, bartizan.TokenScore{Token: "a0", Logprob: math.Inf(-1), Top: []bartizan.TokenAlternative{{"a0", math.Inf(-1)}, {"a1", -1}}},
+			standard, five, bartizan.TokenScore{Token: "a0", Logprob: math.Inf(-1), Top: alts([]alt{{"a0", math.Inf(-1)}, {"a1", -1}})},
 			withheld, nil, 0,
 		},
 		"null": {
-			standard, five, bartizan.TokenScore{Token: "a0", Logprob: math.NaN(), Top: []bartizan.TokenAlternative{{"a0", math.NaN()}}},
+			standard, five, bartizan.TokenScore{Token: "a0", Logprob: math.NaN(), Top: alts([]alt{{"a0", math.NaN()}})},
 			withheld, nil, 0,
 		},
 		"a positive number": {
-			standard, five, bartizan.TokenScore{Token: "a0", Logprob: 5, Top: []bartizan.TokenAlternative{{"a0", 5}}}, withheld, nil, 0,
+			standard, five, bartizan.TokenScore{Token: "a0", Logprob: 5, Top: alts([]alt{{"a0", 5}})}, withheld, nil, 0,
 		},
 		"withheld upstream": {
 			standard, five, bartizan.TokenScore{Token: "a0", Logprob: withheld, Top: added("a0", withheld, ranked(19))}, withheld, nil, 0,
 		},
 		"unsorted": {
 			trusted, bartizan.Asked{Logprobs: true, TopLogprobs: 2},
-			bartizan.TokenScore{Token: "b", Logprob: -2, Top: []bartizan.TokenAlternative{{"b", -2}, {"c", -3}, {"a", -0.2}}},
-			-2, []bartizan.TokenAlternative{{"a", -0.2}, {"b", -2}}, 3,
+			bartizan.TokenScore{Token: "b", Logprob: -2, Top: alts([]alt{{"b", -2}, {"c", -3}, {"a", -0.2}})},
+			-2, alts([]alt{{"a", -0.2}, {"b", -2}}), 3,
 		},
 		"no minus zero": {
-			standard, five, bartizan.TokenScore{Token: "a0", Logprob: -0.0001, Top: []bartizan.TokenAlternative{{"a0", -0.0001}}}, 0, nil, 1,
+			standard, five, bartizan.TokenScore{Token: "a0", Logprob: -0.0001, Top: alts([]alt{{"a0", -0.0001}})}, 0, nil, 1,
 		},
 	}
 	for name, c := range cases {

@@ -150,12 +150,7 @@ func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
 	if ev.Done {
 		return ev.AppendWith(dst, ev.Data, pass), nil
 	}
-	data := ev.Data
-	if bytes.IndexByte(data, '\n') >= 0 {
-		// Between JSON tokens a line end is white space, and elsewhere not valid.
-		data = bytes.ReplaceAll(data, []byte{'\n'}, []byte{' '})
-	}
-	out, changed, err := s.rw.Rewrite(s.buffer[:0], data)
+	out, changed, err := s.rw.Rewrite(s.buffer[:0], ev.Data)
 	s.buffer = out[:0]
 	switch {
 	case err != nil:
@@ -165,12 +160,22 @@ func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
 	case s.hidesUsage() && s.rw.Document.HasUsage && s.rw.Document.Choices == 0:
 		return dst, nil
 	case changed:
-		return ev.AppendWith(dst, out, pass), nil
+		return ev.AppendWith(dst, oneLine(out), pass), nil
 	case pass || !ev.HasFields():
 		return append(dst, ev.Raw...), nil
 	default:
-		return ev.AppendWith(dst, data, false), nil
+		s.buffer = append(s.buffer, ev.Data...)
+		return ev.AppendWith(dst, oneLine(s.buffer), false), nil
 	}
+}
+
+// oneLine turns the line ends of a JSON text into spaces, in place. Between tokens
+// both are white space, and elsewhere they are not valid.
+func oneLine(text []byte) []byte {
+	for at := bytes.IndexByte(text, '\n'); at >= 0; at = bytes.IndexByte(text, '\n') {
+		text[at] = ' '
+	}
+	return text
 }
 
 // Usage returns the tokens that the upstream counted; ok is false when it told none.

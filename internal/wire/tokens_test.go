@@ -16,6 +16,20 @@ import (
 	"bartizan/internal/wire"
 )
 
+// alt is an alternative in short.
+type alt struct {
+	token   string
+	logprob float64
+}
+
+func alts(list []alt) []bartizan.TokenAlternative {
+	tops := make([]bartizan.TokenAlternative, len(list))
+	for i, a := range list {
+		tops[i] = bartizan.TokenAlternative{Token: a.token, Logprob: a.logprob}
+	}
+	return tops
+}
+
 func TestParseTokens(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -25,7 +39,7 @@ func TestParseTokens(t *testing.T) {
 	}{
 		"chat": {
 			`{"content":[{"token":"h\u00e9","logprob":-0.5,"bytes":[104,195,169],"top_logprobs":[{"token":"h\u00e9","logprob":-0.5,"bytes":[104,195,169]},{"token":"\n","logprob":-1,"bytes":null}]}],"refusal":null}`,
-			[2][]bartizan.TokenScore{{{Token: "hé", Logprob: -0.5, Top: []bartizan.TokenAlternative{{"hé", -0.5}, {"\n", -1}}}}},
+			[2][]bartizan.TokenScore{{{Token: "hé", Logprob: -0.5, Top: alts([]alt{{"hé", -0.5}, {"\n", -1}})}}},
 			`{"content":[{"token":"hé","logprob":-0.5,"bytes":[104,195,169],"top_logprobs":[{"token":"hé","logprob":-0.5,"bytes":[104,195,169]},{"token":"\n","logprob":-1,"bytes":null}]}],"refusal":null}`,
 		},
 		"refusal": {
@@ -51,7 +65,7 @@ func TestParseTokens(t *testing.T) {
 			`{"tokens":["a","b"],"token_logprobs":[null,-2],"top_logprobs":[null,{"b":-2,"c":-3}],"text_offset":[0,1]}`,
 			[2][]bartizan.TokenScore{{
 				{Token: "a", Logprob: math.NaN()},
-				{Token: "b", Logprob: -2, Top: []bartizan.TokenAlternative{{"b", -2}, {"c", -3}}},
+				{Token: "b", Logprob: -2, Top: alts([]alt{{"b", -2}, {"c", -3}})},
 			}},
 			`{"tokens":["a","b"],"token_logprobs":[-9999.0,-2],"top_logprobs":[{},{"b":-2,"c":-3}],"text_offset":[0,1]}`,
 		},
