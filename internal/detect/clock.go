@@ -30,12 +30,29 @@ func personSpread(i int) (spread, weight float64) {
 // spread of its logarithm, and the share of pauses that the machine makes.
 const (
 	machineShares = 2
-	machines      = 12 * machineShares
+	machines      = 18 * machineShares
 )
 
 func machine(i int) (logPause, spread, share float64) {
 	m := [machines / machineShares]struct{ pause, spread float64 }{
-		{1, .2}, {1, .6}, {2, .2}, {2, .6}, {4, .2}, {4, .6}, {8, .2}, {8, .6}, {15, .2}, {15, .6}, {30, .2}, {60, .2},
+		{1, .2},
+		{1, .6},
+		{2, .2},
+		{2, .6},
+		{3.3, .2},
+		{3.3, .6},
+		{5, .2},
+		{5, .6},
+		{7.5, .2},
+		{7.5, .6},
+		{11, .2},
+		{11, .6},
+		{16, .2},
+		{16, .6},
+		{22, .2},
+		{30, .2},
+		{42, .2},
+		{60, .2},
 	}[i/machineShares]
 	return math.Log(m.pause), m.spread, [machineShares]float64{.9, .3}[i%machineShares]
 }

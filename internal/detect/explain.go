@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"bartizan"
@@ -36,16 +37,16 @@ func (e *Engine) sayDiversity(st standing) string {
 
 func (e *Engine) sayVolume(st standing) string {
 	if st.volume < e.cfg.SupportLog10E {
-		return "Requests do not come faster than people at work send them."
+		return "Requests do not come faster than people at work send them, or too few came to tell."
 	}
-	return fmt.Sprintf("Requests come faster than one person works: evidence this strong occurs with probability below %s when a person writes each. A batch job is as fast, so this supports a suspicion and never makes one.", odds(st.volume))
+	return "Requests come faster than the programmers of the calibration sent theirs. A batch job is as fast, so this supports a suspicion and never makes one."
 }
 
 func (e *Engine) sayPace(st standing) string {
 	if st.pace < e.cfg.SupportLog10E {
 		return "The pauses between requests are not more even than people's, or too few to tell."
 	}
-	return fmt.Sprintf("The pauses between requests are as even as those of a timer or a loop: probability below %s for people at work. A batch job is as even, so this supports a suspicion and never makes one.", odds(st.pace))
+	return "The pauses between requests are more even than people's, as those of a timer or a loop are. A batch job is as even, so this supports a suspicion and never makes one."
 }
 
 // odds writes the reciprocal of an e-value as "1 in N", N cut to one digit.
@@ -60,7 +61,7 @@ func odds(log10e float64) string {
 
 func thousands(n int64) string {
 	if n < 1000 {
-		return fmt.Sprintf("%d", n)
+		return strconv.FormatInt(n, 10)
 	}
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }

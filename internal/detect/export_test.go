@@ -37,10 +37,8 @@ func ShippedTables() (gaps []float64, unlike [TaskBins][]float64, uneven []float
 	return peopleGaps(), jobUnlike(), peopleUneven()
 }
 
-// Parts returns the decimal logarithms behind the verdict of s.
-func Parts(e *Engine, s *State) (writing, task, volume, pace, late float64) {
-	return s.writing.log10(), s.task.Log10(), s.volume.Log10(), s.pace.Log10(), e.stand(s).late
-}
+// Combined returns the combined evidence of s, without its words.
+func Combined(e *Engine, s *State) float64 { return e.stand(s).combined }
 
 // ShippedModel returns the constants of the model of people's pauses.
 func ShippedModel() (tempo, spread, apart float64) { return peopleTempo, peopleSpread, peopleApart }

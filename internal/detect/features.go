@@ -74,8 +74,6 @@ var ErrFeatures = errors.New("not a feature encoding")
 
 const (
 	featuresVersion = 1
-	featuresFixed   = 1 + 8 + 8 + 8 + 8 + 4 + 4 + 8 + 2 + 2 + 1 + 1 + 2 + 1 + 4 + 4 + 5*2 + 4 + 4 + 8 + 1
-	featuresMax     = featuresFixed + 2*sketch.MinHashBins + 2*MaxWords
 	hasShingles     = 1 << 7 // in the version byte
 )
 
@@ -97,7 +95,7 @@ func (f *Features) AppendBinary(dst []byte) ([]byte, error) {
 	dst = le.AppendUint64(dst, f.System)
 	dst = le.AppendUint16(dst, f.SystemTokens)
 	dst = le.AppendUint16(dst, f.Tokens)
-	dst = append(dst, byte(f.Form), byte(f.Form>>8))
+	dst = le.AppendUint16(dst, uint16(f.Form))
 	dst = le.AppendUint16(dst, f.Turns)
 	dst = append(dst, byte(f.Flags))
 	dst = le.AppendUint32(dst, f.MaxTokens)
@@ -162,7 +160,7 @@ func nanos(t time.Time) uint64 {
 	if t.IsZero() {
 		return 0
 	}
-	return uint64(t.UnixNano()) //nolint:gosec // two's complement, undone by instant
+	return uint64(t.UnixNano())
 }
 
 func instant(n uint64) time.Time {

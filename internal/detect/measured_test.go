@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
-	"time"
 
 	"bartizan"
 	"bartizan/internal/detect"
@@ -91,6 +90,7 @@ func asTyped(people [][]turn, everyTurnNew bool) func(*rand.Rand, int) []*bartiz
 
 // What the rule does on real prompts and times. Run with -measure FILE to keep it.
 func TestMeasured(t *testing.T) {
+	t.Parallel()
 	all := programmers(t)
 	_, heldPeople := split(all)
 	_, heldJobs := jobRows(t)
@@ -144,7 +144,6 @@ func writeMeasured(t *testing.T, table []measured) {
 		"schema": "bartizan.measured/1", "what": "the first detectors on development material", "seed": trafficSeed,
 		"command":     "go test ./internal/detect -run TestMeasured -measure ../../bench/detect-first.json",
 		"calibration": detect.Config{}.Hash(), "rows": table,
-		"date": time.Now().UTC().Format(time.DateOnly),
 	}
 	b, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {

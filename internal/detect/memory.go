@@ -6,7 +6,7 @@ const (
 	recentKinds   = 32 // prompts whose frames are remembered one by one
 	recentPrompts = 5  // prompts whose shingles are remembered
 	nearSkeleton  = 3  // bits in which two skeletons of one kind may differ
-	frameShare    = 10 // an opening or closing of one in so many recent prompts is a frame
+	frameShare    = 8  // an opening or closing that one in so many recent prompts has is a frame
 	nearShingles  = .5 // estimated Jaccard similarity of two prompts of one kind
 
 	kindProbes, kindLimit = 4, 1600 // about 240 prompts a generation

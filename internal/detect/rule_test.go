@@ -44,7 +44,7 @@ func judge(e *detect.Engine, x *detect.Extractor, traffic []*bartizan.Exchange) 
 				alarmAt = f.AlarmAt
 			}
 		}
-		evidence = max(evidence, e.Assess(&s).Log10E)
+		evidence = max(evidence, detect.Combined(e, &s))
 	}
 	return verdict, alarmAt, evidence
 }

@@ -52,31 +52,25 @@ func (e *Extractor) scan(dst []token, text string) []token {
 		r, size := utf8.DecodeRuneInString(text[i:])
 		switch {
 		case r == '\n':
-			i++
 			if n := len(dst); n > 0 && dst[n-1].kind == kindSign {
 				dst[n-1].kind = kindStop
 			}
+			i++
 		case unicode.IsSpace(r):
 			i += size
 		case unicode.IsDigit(r):
-			for i < len(text) && unicode.IsDigit(r) {
-				i += size
-				r, size = utf8.DecodeRuneInString(text[i:])
-			}
+			i += span(text[i:], unicode.IsDigit)
 			dst = append(dst, token{hash: sketch.Hash([]byte{'0'}, e.seed), kind: kindNumber})
-		case isLetter(r) && !isDense(r):
-			kind, n := kindWord, 0
-			if unicode.IsUpper(r) {
-				kind = kindName
-			}
-			for i < len(text) && isLetter(r) && !isDense(r) {
+		case isLetter(r):
+			end := i + span(text[i:], isLetter)
+			n := 0
+			for _, r := range text[i:end] {
 				if n < wordBytes {
 					n += utf8.EncodeRune(word[n:], unicode.ToLower(r))
 				}
-				i += size
-				r, size = utf8.DecodeRuneInString(text[i:])
 			}
-			dst = append(dst, token{hash: sketch.Hash(word[:n], e.seed), kind: kind})
+			dst = append(dst, token{hash: sketch.Hash(word[:n], e.seed), kind: wordKind(r)})
+			i = end
 		default:
 			n := utf8.EncodeRune(word[:], r)
 			dst = append(dst, token{hash: sketch.Hash(word[:n], e.seed), kind: signKind(r)})
@@ -86,11 +80,29 @@ func (e *Extractor) scan(dst []token, text string) []token {
 	return dst
 }
 
-func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
+// span is the length in bytes of the run of characters at the beginning of text
+// that in holds for.
+func span(text string, in func(rune) bool) int {
+	if n := strings.IndexFunc(text, func(r rune) bool { return !in(r) }); n >= 0 {
+		return n
+	}
+	return len(text)
+}
+
+// isLetter holds for letters of scripts that put spaces between words.
+func isLetter(r rune) bool { return (unicode.IsLetter(r) || unicode.IsMark(r)) && !isDense(r) }
+
+func wordKind(first rune) tokenKind {
+	if unicode.IsUpper(first) {
+		return kindName
+	}
+	return kindWord
+}
 
 // isDense reports whether r belongs to a script written without spaces.
 func isDense(r rune) bool {
-	return r >= 0x0e00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Khmer, unicode.Lao, unicode.Myanmar)
+	return r >= 0x0e00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana,
+		unicode.Thai, unicode.Khmer, unicode.Lao, unicode.Myanmar)
 }
 
 func signKind(r rune) tokenKind {

@@ -167,6 +167,23 @@ func sentence(rng *rand.Rand) string {
 		pick(rng, []string{"broke at once", "was better than hoped", "arrived late", "did what it says"}), pick(rng, t.wants))
 }
 
+func sixTemplates(rng *rand.Rand) string {
+	switch rng.IntN(6) {
+	case 0:
+		return "Classify the sentiment of this review: " + sentence(rng)
+	case 1:
+		return "Translate into German:\n" + sentence(rng)
+	case 2:
+		return fmt.Sprintf("Does the customer ask for a refund? Reply yes or no.\n\n%s\n%s", sentence(rng), sentence(rng))
+	case 3:
+		return fmt.Sprintf("Write a friendly reply, at most %d words, to: %s", 20*(1+rng.IntN(5)), sentence(rng))
+	case 4:
+		return "List the products in the text as JSON.\n\n" + sentence(rng) + " " + sentence(rng)
+	default:
+		return "Which department should handle this message? " + sentence(rng)
+	}
+}
+
 const longSystem = `You are the assistant of the Harbour Lights ferry company. Answer in the language of the
 customer. You may look at bookings, timetables and refund rules, and you never promise a refund before the
 booking number is checked. Be brief and friendly; when a question is not about ferries, say so and offer the
@@ -186,9 +203,12 @@ func benignKinds(bulk int) []kind {
 		{"multi-turn chats", 0, func(rng *rand.Rand, _ int) []*bartizan.Exchange {
 			return people(rng, 120, func() string { return question(rng, pick(rng, topics())) }, .85)
 		}},
-		{"templated batch, 2 a second", 0, func(rng *rand.Rand, account int) []*bartizan.Exchange {
+		{"templated batch, 2 a second", 0, func(rng *rand.Rand, _ int) []*bartizan.Exchange {
 			opening := pick(rng, []string{"Classify the sentiment of this review: ", "Translate into German: ", "Extract the product and the complaint as JSON.\n\n"})
 			return steady(rng, bulk, .5, .1, func() (string, string) { return "", opening + sentence(rng) })
+		}},
+		{"service of six templates", 0, func(rng *rand.Rand, _ int) []*bartizan.Exchange {
+			return steady(rng, bulk, 1, .5, func() (string, string) { return "", sixTemplates(rng) })
 		}},
 		{"batch with the task at the end", 0, func(rng *rand.Rand, _ int) []*bartizan.Exchange {
 			return steady(rng, bulk/4, .5, .1, func() (string, string) {

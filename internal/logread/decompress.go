@@ -3,6 +3,7 @@ package logread
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -25,7 +26,7 @@ func decompress(r io.Reader, limit int64) (*plainReader, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	magic, err := in.Peek(4)
 	if err != nil && len(magic) == 0 {
-		if err == io.EOF { //nolint:errorlint // Peek returns the bare value, and an empty file is no error
+		if errors.Is(err, io.EOF) {
 			return &plainReader{r: in, closing: func() {}, limit: limit}, nil
 		}
 		return nil, err

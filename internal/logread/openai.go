@@ -170,32 +170,45 @@ func route(o, request, answer object) string {
 
 // outcome reads how the request ended; without a word on it, it was answered.
 func outcome(o object) (int, bartizan.Outcome) {
-	status := 0
-	for _, place := range [...]object{o, o.object("response")} {
-		for _, key := range [...]string{"status_code", "status", "http_status"} {
-			if n, ok := place.whole(key, 999); ok && status == 0 {
-				status = int(n)
-			}
-			if n, err := strconv.Atoi(place.text(key)); err == nil && n > 0 && n < 1000 && status == 0 {
-				status = n
-			}
+	status := statusOf(o, o.object("response"))
+	word := strings.ToLower(o.text("status"))
+	if status == 0 {
+		status = statusOK
+		if o.has("error") || word == "failure" || word == "failed" || word == "error" {
+			status = statusBroken
 		}
 	}
-	word := strings.ToLower(o.text("status"))
 	switch {
-	case status == 499 || word == "aborted" || word == "cancelled":
+	case status == clientLeft || word == "aborted" || word == "cancelled":
 		return status, bartizan.OutcomeAborted
-	case status >= 500:
+	case status >= statusBroken:
 		return status, bartizan.OutcomeFailed
 	case status >= 400:
 		return status, bartizan.OutcomeRefused
-	case status == 0 && (o.has("error") || word == "failure" || word == "failed" || word == "error"):
-		return 500, bartizan.OutcomeFailed
-	case status == 0:
-		return 200, bartizan.OutcomeAnswered
 	default:
 		return status, bartizan.OutcomeAnswered
 	}
+}
+
+const (
+	statusOK    = 200
+	statusBroken    = 500
+	clientLeft = 499 // as nginx logs it
+)
+
+// statusOf returns the first HTTP status in places; 0 when there is none.
+func statusOf(places ...object) int {
+	for _, place := range places {
+		for _, key := range [...]string{"status_code", "status", "http_status"} {
+			if n, ok := place.whole(key, 999); ok && n > 0 {
+				return int(n)
+			}
+			if n, err := strconv.Atoi(place.text(key)); err == nil && n > 0 && n < 1000 {
+				return n
+			}
+		}
+	}
+	return 0
 }
 
 func usage(places ...object) bartizan.Usage {

@@ -99,8 +99,10 @@ func (o object) end(start time.Time) time.Time {
 		key  string
 		unit time.Duration
 	}{
-		{"latency_ms", time.Millisecond}, {"duration_ms", time.Millisecond},
-		{"latency", time.Second}, {"duration", time.Second},
+		{"latency_ms", time.Millisecond},
+		{"duration_ms", time.Millisecond},
+		{"latency", time.Second},
+		{"duration", time.Second},
 	} {
 		var f float64
 		if json.Unmarshal(o[k.key], &f) == nil && f > 0 {

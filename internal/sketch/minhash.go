@@ -33,9 +33,9 @@ func (m *MinHasher) Sum() MinHash {
 		return sum
 	}
 	for bin := range sum {
-		source := uint64(bin) //nolint:gosec // below 64
+		source := uint64(bin)
 		for attempt := uint64(1); m.filled>>source&1 == 0; attempt++ {
-			source = Mix(uint64(bin)+1, attempt) >> 58 //nolint:gosec // below 64
+			source = Mix(uint64(bin)+1, attempt) >> 58
 		}
 		sum[bin] = uint16(Mix(m.least[source], source)>>48) | 1
 	}

@@ -1,6 +1,9 @@
 package sketch
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 const (
 	recentWords = 64
@@ -59,17 +62,17 @@ func (r *Recent) Merge(o *Recent) {
 		r.old[i] |= o.old[i]
 		set += bits.OnesCount64(r.young[i])
 	}
-	r.set = uint16(set) //nolint:gosec // at most 4096
+	r.set = uint16(set)
 }
 
 // Append appends the encoding of r, which is [RecentSize] bytes long.
 func (r *Recent) Append(dst []byte) []byte {
 	for _, generation := range [...]*[recentWords]uint64{&r.young, &r.old} {
 		for _, w := range generation {
-			dst = append(dst, byte(w), byte(w>>8), byte(w>>16), byte(w>>24), byte(w>>32), byte(w>>40), byte(w>>48), byte(w>>56))
+			dst = binary.LittleEndian.AppendUint64(dst, w)
 		}
 	}
-	return append(dst, byte(r.set), byte(r.set>>8))
+	return binary.LittleEndian.AppendUint16(dst, r.set)
 }
 
 // Decode reads what [Recent.Append] wrote from the front of src, which must hold at
@@ -81,16 +84,12 @@ func (r *Recent) Decode(src []byte) bool {
 	set := 0
 	for _, generation := range [...]*[recentWords]uint64{&r.young, &r.old} {
 		for i := range generation {
-			w := uint64(0)
-			for b := range 8 {
-				w |= uint64(src[b]) << (8 * b)
-			}
-			generation[i], src = w, src[8:]
+			generation[i], src = binary.LittleEndian.Uint64(src), src[8:]
 		}
 	}
 	for _, w := range r.young {
 		set += bits.OnesCount64(w)
 	}
-	r.set = uint16(src[0]) | uint16(src[1])<<8
+	r.set = binary.LittleEndian.Uint16(src)
 	return int(r.set) == set
 }

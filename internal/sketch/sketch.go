@@ -32,7 +32,7 @@ type SimHash struct {
 // Add counts one feature, given by its hash.
 func (s *SimHash) Add(feature uint64) {
 	for i := range s.counts {
-		s.counts[i] += int32(feature>>i&1)<<1 - 1 //nolint:gosec // one bit
+		s.counts[i] += int32(feature>>i&1)<<1 - 1
 	}
 	s.n++
 }
