@@ -12,7 +12,7 @@
 package config
 
 import (
-	"path"
+	"errors"
 	"time"
 
 	"bartizan/internal/policy"
@@ -25,10 +25,10 @@ type Config struct {
 	Listen, AdminListen string
 	// DataDir is the folder that keeps everything.
 	DataDir string
-	// Upstreams are the model servers; the first serves what [Config.Models] leaves open.
+	// Upstreams are the model servers; the first serves what Models leaves open.
 	Upstreams []Upstream
 	// Models says which upstream serves a model, and what is known about it. The first
-	// match counts.
+	// match counts, also when it names no upstream.
 	Models   []Model
 	Policy   policy.Spec
 	Detect   Detect
@@ -155,22 +155,16 @@ func Default() Config {
 	}
 }
 
-// UpstreamFor returns the upstream that serves a model: that of the first matching entry
-// of Models, else the first upstream. ok is false when there is no upstream.
-func (c *Config) UpstreamFor(model string) (u Upstream, ok bool) {
-	if len(c.Upstreams) == 0 {
-		return Upstream{}, false
-	}
-	for _, m := range c.Models {
-		if matched, err := path.Match(m.Match, model); err != nil || !matched {
-			continue
+// Check reports every fault of a Config that was changed after [Load], as flags do: the
+// same faults that a file with these settings would have, without places.
+func (c Config) Check() error {
+	_, err := Load("", Print(c))
+	var faults []error
+	for _, e := range faultsOf(err) {
+		if f, ok := errors.AsType[*Fault](e); ok {
+			f.Line, f.Column = 0, 0
 		}
-		for _, u := range c.Upstreams {
-			if u.Name == m.Upstream {
-				return u, true
-			}
-		}
-		break
+		faults = append(faults, e)
 	}
-	return c.Upstreams[0], true
+	return errors.Join(faults...)
 }

@@ -20,14 +20,16 @@ type Fault struct { //nolint:errname // a list of faults is read as a list; each
 	Says string
 }
 
-// Error returns "file:line:column: path: what is wrong".
+// Error returns "file:line:column: path: what is wrong", without what is not known.
 func (f *Fault) Error() string {
 	var b strings.Builder
-	b.WriteString(f.File)
-	if f.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", f.Line, f.Column)
+	if f.File != "" {
+		b.WriteString(f.File)
+		if f.Line > 0 {
+			fmt.Fprintf(&b, ":%d:%d", f.Line, f.Column)
+		}
+		b.WriteString(": ")
 	}
-	b.WriteString(": ")
 	if f.Path != "" {
 		b.WriteString(f.Path)
 		b.WriteString(": ")

@@ -262,7 +262,7 @@ func (f *file) level(level bartizan.Level) object {
 	return object{[]field{
 		{key: "limits", doc: "What is left of the tier's limits.", kind: factor{&l.LimitsNum, &l.LimitsDen}},
 		{key: "coarsen", doc: "Profile that holds besides the tier's own, the stricter of both in everything.", kind: profile(&l.Coarsen)},
-		{key: "deny", doc: "Serve nothing.", kind: truth{to: &l.Deny, absentFalse: true}},
+		{key: "deny", doc: "Serve nothing.", kind: truth{to: &l.Deny, absentFalse: level != bartizan.LevelSuspended}},
 	}}
 }
 

@@ -300,19 +300,27 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-func TestUpstreamFor(t *testing.T) {
+func TestCheck(t *testing.T) {
 	t.Parallel()
-	c := config.Config{
-		Upstreams: []config.Upstream{{Name: "a"}, {Name: "b"}},
-		Models:    []config.Model{{Match: "llama-*", Upstream: "b"}, {Match: "llama-3", Upstream: "a"}, {Match: "gpt", Upstream: ""}},
+	if err := config.Default().Check(); err != nil {
+		t.Errorf("Default().Check() = %v; want nil", err)
 	}
-	for model, want := range map[string]string{"llama-3": "b", "gpt": "a", "other": "a", "": "a", "x/llama-3": "a"} {
-		if u, ok := c.UpstreamFor(model); !ok || u.Name != want {
-			t.Errorf("UpstreamFor(%q) = %q, %v; want %q, true", model, u.Name, ok, want)
-		}
+	if err := load(t, string(read(t, "full.yaml"))).Check(); err != nil {
+		t.Errorf("Check(full) = %v; want nil", err)
 	}
-	if u, ok := new(config.Config).UpstreamFor("x"); ok {
-		t.Errorf("UpstreamFor without upstreams = %v, true; want none", u)
+	c := config.Default()
+	c.Listen = "8080"
+	c.Upstreams = []config.Upstream{{Name: "main", URL: "http://u:canary@h", Engine: "auto"}}
+	c.MaxBody = -1
+	c.Detect.Mode = "dream"
+	c.Policy.Levels[bartizan.LevelSuspended] = policy.LevelSpec{}
+	want := `listen: is "8080", which is not host:port; want an address such as 127.0.0.1:8080
+upstreams[0].url: carries credentials; they belong into a file named with key_file; want a URL such as http://127.0.0.1:8000
+levels.suspended: must deny; an account that may still be served belongs to a level below
+detect.mode: no such mode: "dream"; want act or observe
+max_body: is "-1"; want a number of bytes such as 512Ki or 4Mi`
+	if diff := cmp.Diff(want, fmt.Sprint(c.Check())); diff != "" {
+		t.Errorf("Check() (-want +got):\n%s", diff)
 	}
 }
 
