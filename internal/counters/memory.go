@@ -10,6 +10,7 @@ package counters
 import (
 	"context"
 	"hash/maphash"
+	"maps"
 	"sync"
 	"time"
 
@@ -145,9 +146,7 @@ func (s *shard) sweep(now time.Time) int {
 	left := len(s.accounts)
 	if before-left > left+64 { // a map never shrinks by itself
 		kept := make(map[string]*ratelimit.State, left)
-		for account, st := range s.accounts {
-			kept[account] = st
-		}
+		maps.Copy(kept, s.accounts)
 		s.accounts = kept
 	}
 	return before - left

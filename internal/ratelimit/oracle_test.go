@@ -1,8 +1,8 @@
 package ratelimit_test
 
 import (
-	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,15 +21,9 @@ const (
 
 var oracleLimit = Limit{Dimension: Tokens, Window: Minute, Amount: oracleAmount, Burst: oracleBurst}
 
-// cost is the time that n tokens take at oracleAmount per minute, rounded up.
-func cost(n int64) int64 {
-	product := new(big.Int).Mul(big.NewInt(n), big.NewInt(int64(time.Minute)))
-	quotient, rest := product.QuoRem(product, big.NewInt(oracleAmount), new(big.Int))
-	if rest.Sign() > 0 {
-		quotient.Add(quotient, big.NewInt(1))
-	}
-	return quotient.Int64()
-}
+// cost is the time that n tokens take at oracleAmount per minute, which is a whole
+// number of nanoseconds.
+func cost(n int64) int64 { return n * int64(time.Minute/oracleAmount) }
 
 // event is a step of a script: time passes, and then something happens.
 type event struct {
@@ -74,15 +68,15 @@ type limiter interface {
 	look(now time.Time)
 }
 
-type real struct{ State }
+type engine struct{ State }
 
-func (r *real) reserve(now time.Time, n int64, deadline time.Time) (uint64, bool) {
+func (r *engine) reserve(now time.Time, n int64, deadline time.Time) (uint64, bool) {
 	id, denial := r.Reserve(now, Limits{oracleLimit}, Demand{Tokens: n, Prompt: 1}, deadline)
 	return id, denial == nil
 }
-func (r *real) look(now time.Time)                       { r.Standing(now, nil, nil) }
-func (r *real) progress(id uint64, n int64)              { r.Progress(id, Demand{Tokens: n}) }
-func (r *real) settle(now time.Time, id uint64, n int64) { r.Settle(now, id, Demand{Tokens: n}) }
+func (r *engine) look(now time.Time)                       { r.Standing(now, nil, nil) }
+func (r *engine) progress(id uint64, n int64)              { r.Progress(id, Demand{Tokens: n}) }
+func (r *engine) settle(now time.Time, id uint64, n int64) { r.Settle(now, id, Demand{Tokens: n}) }
 
 // naive is the mutant: it refunds by subtracting from the theoretical arrival time,
 // and so gives back what time has restored already.
@@ -124,23 +118,19 @@ type world struct {
 	now        time.Time     // true time
 	set        time.Duration // how far the clock was set back by now
 	admissions []admission
+	pending    []int // of admissions, those that may still be open
 }
 
 func (w *world) clock() time.Time { return w.now.Add(-w.set) }
 
 func (w *world) open() []int {
-	var open []int
-	for i, a := range w.admissions {
-		if !a.closed {
-			open = append(open, i)
-		}
-	}
-	return open
+	w.pending = slices.DeleteFunc(w.pending, func(i int) bool { return w.admissions[i].closed })
+	return w.pending
 }
 
 func (w *world) expire() {
-	for i := range w.admissions {
-		if a := &w.admissions[i]; !a.closed && !w.now.Before(a.deadline) {
+	for _, i := range w.pending {
+		if a := &w.admissions[i]; !w.now.Before(a.deadline) {
 			a.closed = true
 		}
 	}
@@ -162,12 +152,19 @@ func (w *world) play(e event) {
 	case doReserve:
 		w.expire()
 		if id, ok := w.limiter.reserve(shown, e.N, w.clock().Add(e.Life)); ok {
+			w.pending = append(w.pending, len(w.admissions))
 			w.admissions = append(w.admissions, admission{
 				id: id, at: w.now, deadline: w.now.Add(e.Life), reserved: e.N, spent: 1,
 			})
 		}
 		return
+	case doSettle, doProgress:
+		w.close(e, shown)
 	}
+}
+
+// close settles an open grant, or notes its progress.
+func (w *world) close(e event, shown time.Time) {
 	open := w.open()
 	if len(open) == 0 {
 		return
@@ -214,7 +211,7 @@ func TestOracle(t *testing.T) {
 	t.Parallel()
 	events := script(doReserve, doReserve, doSettle, doProgress, doStepBack, doArriveLate)
 	rapid.Check(t, func(rt *rapid.T) {
-		var r real
+		var r engine
 		w := &world{limiter: &r, now: noon}
 		for _, e := range events.Draw(rt, "events") {
 			w.play(e)
@@ -279,7 +276,7 @@ func TestSlowReadersBankNothing(t *testing.T) {
 		_, excess := w.replay()
 		return 1 + float64(excess)/float64(cost(oracleBurst))
 	}
-	if got := run(&real{}); got > 1 {
+	if got := run(&engine{}); got > 1 {
 		t.Errorf("slow readers reached %.2f bursts; want 1.00", got)
 	}
 	if got := run(&naive{est: map[uint64]int64{}}); got < 2 {
@@ -382,7 +379,7 @@ func TestLongRun(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 0))
-		var r real
+		var r engine
 		w := &world{limiter: &r, now: noon}
 		deepest := 0
 		for range 12_000 {

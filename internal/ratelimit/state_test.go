@@ -394,7 +394,10 @@ func TestEdges(t *testing.T) {
 				var s State
 				for range 3 {
 					for _, d := range []Demand{
-						{}, {Requests: most, Tokens: most, Streams: most, Prompt: most}, {Tokens: 1}, {Tokens: amount, Streams: 1},
+						{},
+						{Requests: most, Tokens: most, Streams: most, Prompt: most},
+						{Tokens: 1},
+						{Tokens: amount, Streams: 1},
 						{Requests: -1, Tokens: math.MinInt64, Streams: -5, Prompt: -1},
 					} {
 						id, denial := s.Reserve(now, ls, d, now.Add(most))
