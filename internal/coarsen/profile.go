@@ -166,22 +166,22 @@ func Tighter(a, b Profile) Profile {
 		Logprobs:       tighterLogprobs(a.Logprobs, b.Logprobs),
 		ForcedTokens:   min(a.ForcedTokens, b.ForcedTokens),
 		LogitBias:      LogitBias{min(a.LogitBias.Entries, b.LogitBias.Entries), min(a.LogitBias.Limit, b.LogitBias.Limit)},
-		PromptLogprobs: a.PromptLogprobs && b.PromptLogprobs,
-		TokenIDs:       a.TokenIDs && b.TokenIDs,
-		Internal:       a.Internal && b.Internal,
-		Fingerprint:    a.Fingerprint && b.Fingerprint,
-		Timings:        a.Timings && b.Timings,
-		UsageDetail:    a.UsageDetail && b.UsageDetail,
-		Reasoning:      a.Reasoning && b.Reasoning,
-		Scores:         a.Scores && b.Scores,
+		PromptLogprobs: both(a.PromptLogprobs, b.PromptLogprobs),
+		TokenIDs:       both(a.TokenIDs, b.TokenIDs),
+		Internal:       both(a.Internal, b.Internal),
+		Fingerprint:    both(a.Fingerprint, b.Fingerprint),
+		Timings:        both(a.Timings, b.Timings),
+		UsageDetail:    both(a.UsageDetail, b.UsageDetail),
+		Reasoning:      both(a.Reasoning, b.Reasoning),
+		Scores:         both(a.Scores, b.Scores),
 		Embeddings:     tighterEmbeddings(a.Embeddings, b.Embeddings),
 		NMax:           min(a.Choices(), b.Choices()),
-		Seed:           a.Seed && b.Seed,
-		Prediction:     a.Prediction && b.Prediction,
-		Privileged:     a.Privileged && b.Privileged,
+		Seed:           both(a.Seed, b.Seed),
+		Prediction:     both(a.Prediction, b.Prediction),
+		Privileged:     both(a.Privileged, b.Privileged),
 		UnknownRequest: min(a.UnknownRequest, b.UnknownRequest),
-		PassUnknown:    a.PassUnknown && b.PassUnknown,
-		PassUnread:     a.PassUnread && b.PassUnread,
+		PassUnknown:    both(a.PassUnknown, b.PassUnknown),
+		PassUnread:     both(a.PassUnread, b.PassUnread),
 	}
 	named := func(p Profile) Profile { p.Name = ""; p.NMax = p.Choices(); return p }
 	switch t {
@@ -194,6 +194,8 @@ func Tighter(a, b Profile) Profile {
 	}
 	return t
 }
+
+func both(a, b bool) bool { return a && b }
 
 func tighterLogprobs(a, b Logprobs) Logprobs {
 	if !a.Allow || !b.Allow {

@@ -58,11 +58,14 @@ func TestTokens(t *testing.T) {
 		values int
 	}{
 		"first of twenty": {
-			trusted, five, bartizan.TokenScore{Token: "a0", Logprob: -0.5, Top: ranked(20)},
+			trusted, five,
+			bartizan.TokenScore{Token: "a0", Logprob: -0.5, Top: ranked(20)},
 			-0.5, alts([]alt{{"a0", -0.5}, {"a1", -0.6}, {"a2", -0.8}, {"a3", -0.9}, {"a4", -1}}), 6,
 		},
 		"fewer asked than allowed": {
-			trusted, bartizan.Asked{Logprobs: true, TopLogprobs: 1}, bartizan.TokenScore{Token: "a0", Logprob: -0.5, Top: ranked(20)},
+			trusted,
+			bartizan.Asked{Logprobs: true, TopLogprobs: 1},
+			bartizan.TokenScore{Token: "a0", Logprob: -0.5, Top: ranked(20)},
 			-0.5, alts([]alt{{"a0", -0.5}}), 2,
 		},
 		"none asked": {
@@ -78,7 +81,8 @@ func TestTokens(t *testing.T) {
 			standard, five, bartizan.TokenScore{Token: "z", Logprob: -3.2, Top: added("z", -3.2, ranked(20))}, withheld, nil, 0,
 		},
 		"added at the end": {
-			standard, five, bartizan.TokenScore{Token: "z", Logprob: -3.2, Top: append(ranked(20), bartizan.TokenAlternative{Token: "z", Logprob: -3.2})},
+			standard, five,
+			bartizan.TokenScore{Token: "z", Logprob: -3.2, Top: append(ranked(20), bartizan.TokenAlternative{Token: "z", Logprob: -3.2})},
 			withheld, nil, 0,
 		},
 		"added and cut to twenty": {
@@ -92,19 +96,23 @@ func TestTokens(t *testing.T) {
 		},
 		"no list": {standard, five, bartizan.TokenScore{Token: "z", Logprob: -0.1}, withheld, nil, 0},
 		"under the floor": {
-			standard, five, bartizan.TokenScore{Token: "a1", Logprob: -4.7, Top: alts([]alt{{"a0", -0.01}, {"a1", -4.7}, {"a2", -9}})},
+			standard, five,
+			bartizan.TokenScore{Token: "a1", Logprob: -4.7, Top: alts([]alt{{"a0", -0.01}, {"a1", -4.7}, {"a2", -9}})},
 			withheld, nil, 0,
 		},
 		"alternatives under the floor": {
-			trusted, five, bartizan.TokenScore{Token: "a0", Logprob: -0.01, Top: alts([]alt{{"a0", -0.01}, {"a1", -6.8}, {"a2", -7}, {"a3", math.Inf(-1)}})},
+			trusted, five,
+			bartizan.TokenScore{Token: "a0", Logprob: -0.01, Top: alts([]alt{{"a0", -0.01}, {"a1", -6.8}, {"a2", -7}, {"a3", math.Inf(-1)}})},
 			0, alts([]alt{{"a0", 0}, {"a1", -6.8}}), 3,
 		},
 		"minus infinity": {
-			standard, five, bartizan.TokenScore{Token: "a0", Logprob: math.Inf(-1), Top: alts([]alt{{"a0", math.Inf(-1)}, {"a1", -1}})},
+			standard, five,
+			bartizan.TokenScore{Token: "a0", Logprob: math.Inf(-1), Top: alts([]alt{{"a0", math.Inf(-1)}, {"a1", -1}})},
 			withheld, nil, 0,
 		},
 		"null": {
-			standard, five, bartizan.TokenScore{Token: "a0", Logprob: math.NaN(), Top: alts([]alt{{"a0", math.NaN()}})},
+			standard, five,
+			bartizan.TokenScore{Token: "a0", Logprob: math.NaN(), Top: alts([]alt{{"a0", math.NaN()}})},
 			withheld, nil, 0,
 		},
 		"a positive number": {
@@ -114,7 +122,8 @@ func TestTokens(t *testing.T) {
 			standard, five, bartizan.TokenScore{Token: "a0", Logprob: withheld, Top: added("a0", withheld, ranked(19))}, withheld, nil, 0,
 		},
 		"unsorted": {
-			trusted, bartizan.Asked{Logprobs: true, TopLogprobs: 2},
+			trusted,
+			bartizan.Asked{Logprobs: true, TopLogprobs: 2},
 			bartizan.TokenScore{Token: "b", Logprob: -2, Top: alts([]alt{{"b", -2}, {"c", -3}, {"a", -0.2}})},
 			-2, alts([]alt{{"a", -0.2}, {"b", -2}}), 3,
 		},

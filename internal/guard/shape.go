@@ -31,17 +31,13 @@ type Shaper struct {
 // NewShaper returns a shaper for the answer to req, as p allows.
 func NewShaper(r *wire.Route, p *coarsen.Profile, req wire.Request) *Shaper {
 	s := &Shaper{route: r, rules: p, req: req}
-	framing := wire.FramingJSON
-	if req.Asked.Stream {
-		framing = wire.FramingSSE
-	}
-	s.rw = r.Rewriter(framing, s.plan())
+	s.rw = r.Rewriter(s.plan(s.hidesUsage()))
 	return s
 }
 
 // plan turns the profile and what was asked into what the answer may carry. What was
 // not asked for is dropped even where the profile would allow it.
-func (s *Shaper) plan() wire.Plan {
+func (s *Shaper) plan(hideUsage bool) wire.Plan {
 	p, req := s.rules, s.req
 	plan := wire.Plan{Usage: wire.Keep, Shaper: s}
 	let := func(kind bartizan.Field, allowed bool, verb wire.Verb) {
@@ -62,7 +58,7 @@ func (s *Shaper) plan() wire.Plan {
 	if p.PassUnknown {
 		plan.Unknown = wire.Keep
 	}
-	if s.hidesUsage() {
+	if hideUsage {
 		plan.Usage = wire.Drop
 	}
 	return plan
@@ -109,6 +105,9 @@ func (s *Shaper) shapeTokens(dst, span []byte) ([]byte, error) {
 // Body appends the shaped answer to dst. It returns [ErrWithheld] when the answer
 // cannot be understood and the profile does not pass such answers on.
 func (s *Shaper) Body(dst, src []byte) ([]byte, error) {
+	if s.hidesUsage() { // a stream was asked for, but this is none
+		s.rw = s.route.Rewriter(s.plan(false))
+	}
 	out, changed, err := s.rw.Rewrite(dst, src)
 	switch {
 	case err != nil:

@@ -48,12 +48,11 @@ const streamUsage = `{"prompt_tokens":21,"completion_tokens":4,"total_tokens":25
 
 // wholeAnswer and streamedAnswer are the same chat answer in both framings.
 func wholeAnswer() string {
-	text, entries := "", make([]string, len(parts))
+	texts, entries := make([]string, len(parts)), make([]string, len(parts))
 	for i, p := range parts {
-		text += p.text
-		entries[i] = p.entry
+		texts[i], entries[i] = p.text, p.entry
 	}
-	return `{"id":"s","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"` + text +
+	return `{"id":"s","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"` + strings.Join(texts, "") +
 		`"},"logprobs":{"content":[` + strings.Join(entries, ",") + `],"refusal":null},"finish_reason":"stop","token_ids":[1]}],"usage":` + streamUsage +
 		`,"system_fingerprint":"fp"}`
 }
@@ -63,11 +62,16 @@ func streamedAnswer(end string) string {
 		return `data: {"id":"s","object":"chat.completion.chunk","created":1,"model":"m","choices":[` + choices +
 			`],"usage":` + usage + `,"system_fingerprint":"fp"}` + end + end
 	}
-	out := ": OPEN ROUTER 0.5" + end + end + frame(`{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}`, "null")
+	var out strings.Builder
+	out.WriteString(": OPEN ROUTER 0.5" + end + end)
+	out.WriteString(frame(`{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}`, "null"))
 	for _, p := range parts {
-		out += frame(`{"index":0,"delta":{"content":"`+p.text+`"},"logprobs":{"content":[`+p.entry+`],"refusal":null},"finish_reason":null,"token_ids":[1]}`, "null")
+		out.WriteString(frame(`{"index":0,"delta":{"content":"`+p.text+`"},"logprobs":{"content":[`+p.entry+
+			`],"refusal":null},"finish_reason":null,"token_ids":[1]}`, "null"))
 	}
-	return out + frame(`{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}`, "null") + frame("", streamUsage) + "data: [DONE]" + end + end
+	out.WriteString(frame(`{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}`, "null"))
+	out.WriteString(frame("", streamUsage) + "data: [DONE]" + end + end)
+	return out.String()
 }
 
 // told is what a client learns of an answer.
@@ -222,6 +226,29 @@ func TestEvent(t *testing.T) {
 				t.Errorf("Event = %q, %v; want %q", got, err, c.out)
 			}
 		})
+	}
+}
+
+// TestOtherFraming: a server that streams what was not to be streamed, or the other
+// way round, tells no more.
+func TestOtherFraming(t *testing.T) {
+	t.Parallel()
+	r, p := route(t, "openai.chat"), profile(t, "public")
+	body, err := guard.NewShaper(r, p, wire.Request{Asked: bartizan.Asked{Stream: true}}).Body(nil, []byte(wholeAnswer()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole told
+	whole.take(t, string(body), "message")
+	if want := "a0a7zza1"; whole.Text != want || whole.Logprobs != nil || whole.Usage == nil || whole.Other != nil {
+		t.Errorf("a whole answer to a stream request tells %+v; want the text %q and usage", whole, want)
+	}
+	stream, err := shapeStream(t, guard.NewShaper(r, p, wire.Request{}), strings.NewReader(streamedAnswer("\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stream, `"a7"`) || strings.Contains(stream, `"logprob"`) || strings.Contains(stream, "token_ids") {
+		t.Errorf("a stream to a plain request tells %s", stream)
 	}
 }
 

@@ -1,7 +1,10 @@
 package guard_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,7 +131,7 @@ func TestFailsClosed(t *testing.T) {
 					switch {
 					case p.PassUnread && err != nil:
 						t.Errorf("Body: %v; want it passed", err)
-					case !p.PassUnread && err == nil && strings.ContainsAny(string(got[4:]), "0123456789"):
+					case !p.PassUnread && err == nil && bytes.ContainsAny(got[4:], "0123456789"):
 						t.Errorf("Body passed %q", got)
 					case err != nil && (!errors.Is(err, guard.ErrWithheld) || string(got) != "kept"):
 						t.Errorf("Body = %q, %v; want nothing and ErrWithheld", got, err)
@@ -235,4 +238,67 @@ func TestErrorInAnswer(t *testing.T) {
 			t.Errorf("%s: Body = %s, %v; want a generic error", name, got, err)
 		}
 	}
+}
+
+// leak returns the first key under v that no profile below partner lets through with
+// a value.
+func leak(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, member := range v {
+			folded := strings.ReplaceAll(strings.ToLower(key), "_", "")
+			never := []string{
+				"promptlogprobs", "tokenids", "prompttokenids", "hiddenstates", "routedexperts", "kvtransferparams", "metainfo",
+				"sglext", "prompttext", "reasoning", "reasoningcontent", "thinking", "systemfingerprint", "timings", "metrics",
+				"completionprobabilities", "moderation",
+			}
+			if member != nil && slices.Contains(never, folded) {
+				return key
+			}
+			if found := leak(member); found != "" {
+				return found
+			}
+		}
+	case []any:
+		for _, element := range v {
+			if found := leak(element); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
+}
+
+// FuzzBody: whatever a server answers, a client below partner gets JSON without what
+// its profile withholds, or nothing.
+func FuzzBody(f *testing.F) {
+	for _, answers := range fixtures {
+		for _, answer := range answers {
+			f.Add([]byte(answer))
+		}
+	}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		for _, r := range wire.Routes() {
+			for _, name := range profileNames[:3] {
+				shaper := guard.NewShaper(r, profile(t, name), asks["everything"])
+				got, err := shaper.Body(nil, answer)
+				if err != nil {
+					if !errors.Is(err, guard.ErrWithheld) || len(got) != 0 {
+						t.Fatalf("%s %s: Body(%q) = %q, %v", r.Name, name, answer, got, err)
+					}
+					continue
+				}
+				var doc any
+				if err := json.Unmarshal(got, &doc); err != nil && !strings.Contains(err.Error(), "cannot unmarshal number") {
+					t.Fatalf("%s %s: Body(%q) = %q: %v", r.Name, name, answer, got, err)
+				}
+				if key := leak(doc); key != "" {
+					t.Fatalf("%s %s: Body(%q) = %q leaks %s", r.Name, name, answer, got, key)
+				}
+				if d := shaper.Disclosure(); name == "public" && d.Values != 0 {
+					t.Fatalf("%s: Body(%q) gave the public %d values", r.Name, answer, d.Values)
+				}
+			}
+		}
+	})
 }

@@ -83,15 +83,12 @@ type Rewriter struct {
 	key      []byte
 }
 
-// Rewriter returns a rewriter of the route's answers; framing says whether they come
-// as one document or as events.
-func (r *Route) Rewriter(framing Framing, plan Plan) *Rewriter {
-	tree := r.answer
-	if framing == FramingSSE && r.event != nil {
-		tree = r.event
-	}
+// Rewriter returns a rewriter of the route's answers. It takes whole bodies and the
+// data of stream events alike, so that an answer in the framing that was not asked for
+// is edited no less.
+func (r *Route) Rewriter(plan Plan) *Rewriter {
 	plan.Verbs[bartizan.FieldContent] = Keep
-	return &Rewriter{plan: plan, tree: tree}
+	return &Rewriter{plan: plan, tree: r.answer}
 }
 
 // Touched reports whether content of the kind was dropped or shaped.
@@ -148,30 +145,27 @@ func (w *Rewriter) value(n *node, i, depth int) int {
 			return w.odd(i, depth)
 		}
 		return w.array(n, i, depth)
-	case '"':
-		end, _ := checkString(b, i)
-		if end >= 0 && n.form == formText {
-			w.Facts.TextBytes += decodedLen(b[i:end])
-		}
-		if !n.leaf && !n.open {
-			return w.odd(i, depth)
-		}
-		return end
-	case 'n':
-		return literal(b, i, "null")
 	default:
-		end := checkScalar(b, i)
-		if end < 0 {
-			return -1
-		}
-		if !n.leaf && !n.open {
-			return w.odd(i, depth)
-		}
-		if n.facts {
-			w.count(n.form, b[i:end])
-		}
-		return end
+		return w.scalar(n, i, depth)
 	}
+}
+
+// scalar reads a string, number or literal, which stays unless its place should not
+// have one.
+func (w *Rewriter) scalar(n *node, i, depth int) int {
+	end := checkValue(w.src, i, depth)
+	switch {
+	case end < 0 || w.src[i] == 'n':
+		return end
+	case w.src[i] == '"' && n.form == formText:
+		w.Facts.TextBytes += decodedLen(w.src[i:end])
+	case w.src[i] != '"' && n.facts:
+		w.count(n.form, w.src[i:end])
+	}
+	if !n.leaf && !n.open {
+		return w.odd(i, depth)
+	}
+	return end
 }
 
 // odd edits a value of a type that its place should not have.
@@ -180,20 +174,20 @@ func (w *Rewriter) odd(i, depth int) int {
 		return w.value(anything, i, depth)
 	}
 	w.unknown = true
-	return w.replace(i, "null")
+	return w.null(i)
 }
 
 // anything is a place where no table reaches.
 var anything = &node{leaf: true, open: true} //nolint:gochecknoglobals // a static table
 
-// replace puts text in the place of the value at src[i].
-func (w *Rewriter) replace(i int, text string) int {
+// null puts null in the place of the value at src[i].
+func (w *Rewriter) null(i int) int {
 	end := skipValue(w.src, i)
 	if end < 0 {
 		return -1
 	}
 	w.flush(i)
-	w.dst = append(w.dst, text...)
+	w.dst = append(w.dst, "null"...)
 	w.from = end
 	return end
 }
@@ -230,7 +224,7 @@ func (w *Rewriter) keep(n *node, verb Verb, i, depth int) int {
 		return literal(w.src, i, "null")
 	case verb == Drop:
 		w.touched[n.kind] = true
-		return w.replace(i, "null")
+		return w.null(i)
 	case verb == Shape:
 		return w.shape(n, i)
 	case n.kind == bartizan.FieldPromptLogprobs:
@@ -297,10 +291,10 @@ func (w *Rewriter) shape(n *node, i int) int {
 			return checkValue(w.src, i, 0)
 		}
 		w.touched[n.kind] = true
-		return w.replace(i, "null")
+		return w.null(i)
 	}
 	if w.plan.Shaper == nil {
-		return w.replace(i, "null")
+		return w.null(i)
 	}
 	w.flush(i)
 	dst, err := w.plan.Shaper.ShapeSpan(w.dst, w.src[i:end], n.kind)

@@ -31,91 +31,91 @@ func TestRewrite(t *testing.T) {
 	noUsage.Usage = wire.Drop
 	cases := map[string]struct {
 		route     string
-		framing   wire.Framing
 		plan      wire.Plan
 		src, want string
 	}{
 		"nothing to do": {
-			"openai.chat", wire.FramingJSON, allowList(),
+			"openai.chat", allowList(),
 			`{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"logprobs":null}]}`, "",
 		},
 		"logprobs keep their key": {
-			"openai.chat", wire.FramingJSON, allowList(),
+			"openai.chat", allowList(),
 			`{"choices":[{"logprobs": {"content":[{"logprob":-1}]} ,"index":0}]}`,
 			`{"choices":[{"logprobs": null ,"index":0}]}`,
 		},
 		"unknown first, in the middle, last": {
-			"openai.chat", wire.FramingJSON, allowList(),
+			"openai.chat", allowList(),
 			`{ "a":1, "b":{"c":"}"}, "id":"1", "d":[1], "model":"m", "e":"\"" }`,
 			`{ "id":"1", "model":"m" }`,
 		},
 		"only unknown": {
-			"openai.chat", wire.FramingJSON, allowList(), `{"a":1,"b":2}`, `{}`,
+			"openai.chat", allowList(), `{"a":1,"b":2}`, `{}`,
 		},
 		"unknown passes": {
-			"openai.chat", wire.FramingJSON, denyList(), `{"a":1,"b":{"c":[2]}}`, "",
+			"openai.chat", denyList(), `{"a":1,"b":{"c":[2]}}`, "",
 		},
 		"hidden at any depth": {
-			"openai.chat", wire.FramingJSON, denyList(),
+			"openai.chat", denyList(),
 			`{"a":{"b":[{"logprobs":1,"x":2},{"Top_Logprobs":3}]},"meta_info":{"x":1}}`,
 			`{"a":{"b":[{"x":2},{}]}}`,
 		},
 		"escaped and twin keys": {
-			"openai.chat", wire.FramingJSON, denyList(),
+			"openai.chat", denyList(),
 			`{"x":{"log\u0070robs":1,"topLogprobs":2,"logprobſ":3,"ok":4},"choices":[{"Logprobs":{"a":1}}]}`,
 			`{"x":{"ok":4},"choices":[{"Logprobs":null}]}`,
 		},
 		"duplicates": {
-			"openai.chat", wire.FramingJSON, denyList(),
+			"openai.chat", denyList(),
 			`{"choices":[{"logprobs":1,"logprobs":2}]}`, `{"choices":[{"logprobs":null,"logprobs":null}]}`,
 		},
 		"wrong types": {
-			"openai.chat", wire.FramingJSON, allowList(),
+			"openai.chat", allowList(),
 			`{"id":{"logprobs":[-1]},"model":[0.5],"choices":[{"index":0,"message":{"content":{"x":1}}},7]}`,
 			`{"id":null,"model":null,"choices":[{"index":0,"message":{"content":null}},null]}`,
 		},
 		"wrong types in a deny list": {
-			"openai.chat", wire.FramingJSON, denyList(),
+			"openai.chat", denyList(),
 			`{"id":{"logprobs":[-1],"y":1},"choices":{"logprobs":1}}`,
 			`{"id":{"y":1},"choices":{}}`,
 		},
 		"stop reason": {
-			"openai.completions", wire.FramingJSON, allowList(),
+			"openai.completions", allowList(),
 			`{"choices":[{"stop_reason":128001},{"stop_reason":"END"},{"stop_reason":null}]}`,
 			`{"choices":[{"stop_reason":null},{"stop_reason":"END"},{"stop_reason":null}]}`,
 		},
 		"usage detail": {
-			"openai.chat", wire.FramingJSON, allowList(),
+			"openai.chat", allowList(),
 			`{"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"prompt_tokens_details":{"cached_tokens":4}}}`,
 			`{"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}`,
 		},
 		"no usage": {
-			"openai.chat", wire.FramingSSE, noUsage, `{"choices":[{"delta":{"content":"x"}}],"usage":null}`,
+			"openai.chat", noUsage, `{"choices":[{"delta":{"content":"x"}}],"usage":null}`,
 			`{"choices":[{"delta":{"content":"x"}}]}`,
 		},
 		"reasoning": {
-			"openai.chat", wire.FramingSSE, allowList(),
+			"openai.chat", allowList(),
 			`{"choices":[{"delta":{"reasoning_content":"hm","content":"x"}}]}`,
 			`{"choices":[{"delta":{"content":"x"}}]}`,
 		},
 		"vector without a shaper": {
-			"openai.embeddings", wire.FramingJSON, wire.Plan{Verbs: [11]wire.Verb{bartizan.FieldEmbedding: wire.Shape}},
+			"openai.embeddings",
+			wire.Plan{Verbs: [11]wire.Verb{bartizan.FieldEmbedding: wire.Shape}},
 			`{"data":[{"embedding":[1,2],"index":0}]}`, `{"data":[{"embedding":null,"index":0}]}`,
 		},
 		"model files": {
-			"openai.models", wire.FramingJSON, allowList(),
+			"openai.models", allowList(),
 			`{"object":"list","data":[{"id":"m","root":"/srv/m","permission":[{}],"meta":{"n_embd":64},"owned_by":"us"}]}`,
 			`{"object":"list","data":[{"id":"m","owned_by":"us"}]}`,
 		},
 		"everything": {
-			"openai.chat", wire.FramingJSON, keepAll,
+			"openai.chat", keepAll,
 			`{"system_fingerprint":"f","timings":{"a":1},"choices":[{"token_ids":[1],"message":{"reasoning":"r"}}],"prompt_logprobs":[{"1":{"logprob":-1}}]}`, "",
 		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, changed, err := route(t, c.route).Rewriter(c.framing, c.plan).Rewrite([]byte("kept:"), []byte(c.src))
+			got, changed, err := route(t, c.route).Rewriter(c.plan).Rewrite([]byte("kept:"), []byte(c.src))
 			if err != nil {
 				t.Fatalf("Rewrite: %v", err)
 			}
@@ -152,7 +152,7 @@ func TestRewriteNotUnderstood(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, _, err := route(t, "openai.chat").Rewriter(wire.FramingJSON, denyList()).Rewrite([]byte("kept"), []byte(c.src))
+			got, _, err := route(t, "openai.chat").Rewriter(denyList()).Rewrite([]byte("kept"), []byte(c.src))
 			if !errors.Is(err, c.want) || string(got) != "kept" {
 				t.Errorf("Rewrite = %q, %v; want nothing appended and %v", got, err, c.want)
 			}
@@ -162,7 +162,7 @@ func TestRewriteNotUnderstood(t *testing.T) {
 
 func TestRewriteFacts(t *testing.T) {
 	t.Parallel()
-	rw := route(t, "openai.chat").Rewriter(wire.FramingSSE, wire.Plan{Usage: wire.Drop})
+	rw := route(t, "openai.chat").Rewriter(wire.Plan{Usage: wire.Drop})
 	for _, event := range []string{
 		`{"choices":[{"delta":{"role":"assistant","content":"h\u00e9l\n"}}],"usage":null}`,
 		`{"choices":[{"delta":{"reasoning":"hm","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}},{"delta":{"content":"lo"}}]}`,
@@ -261,27 +261,56 @@ func FuzzRewrite(f *testing.F) {
 	f.Add([]byte(string(big(3))))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		for _, r := range wire.Routes() {
-			for _, framing := range []wire.Framing{wire.FramingJSON, wire.FramingSSE} {
-				for _, plan := range []wire.Plan{allowList(), denyList()} {
-					got, changed, err := r.Rewriter(framing, plan).Rewrite(nil, src)
-					if err != nil {
-						continue
-					}
-					if !changed {
-						got = src
-					}
-					if !json.Valid(got) {
-						// Only what was dropped may have been broken.
-						t.Fatalf("%s: Rewrite(%q) = %q is not JSON", r.Name, src, got)
-					}
-					if leak := leaks(t, got); leak != "" {
-						t.Fatalf("%s, plan %+v: Rewrite(%q) = %q leaks %s", r.Name, plan, src, got, leak)
-					}
-					if again, changed, err := r.Rewriter(framing, plan).Rewrite(nil, got); err != nil || changed {
-						t.Fatalf("%s: Rewrite(%q) again = %q, %v", r.Name, got, again, err)
-					}
+			for _, plan := range []wire.Plan{allowList(), denyList()} {
+				got, changed, err := r.Rewriter(plan).Rewrite(nil, src)
+				if err != nil {
+					continue
+				}
+				if !changed {
+					got = src
+				}
+				if !json.Valid(got) {
+					// Only what was dropped may have been broken.
+					t.Fatalf("%s: Rewrite(%q) = %q is not JSON", r.Name, src, got)
+				}
+				if leak := leaks(t, got); leak != "" {
+					t.Fatalf("%s, plan %+v: Rewrite(%q) = %q leaks %s", r.Name, plan, src, got, leak)
+				}
+				if again, changed, err := r.Rewriter(plan).Rewrite(nil, got); err != nil || changed {
+					t.Fatalf("%s: Rewrite(%q) again = %q, %v", r.Name, got, again, err)
 				}
 			}
 		}
 	})
+}
+
+// TestSteadyStateAllocatesNothing covers what runs for every request and event.
+func TestSteadyStateAllocatesNothing(t *testing.T) { //nolint:paralleltest // allocations of other tests would count
+	rw := route(t, "openai.chat").Rewriter(allowList())
+	dst := make([]byte, 0, 4096)
+	for name, doc := range map[string][]byte{"small": []byte(small), "chunk": []byte(chunk), "big": big(10)} {
+		allocs := testing.AllocsPerRun(100, func() {
+			if _, _, err := rw.Rewrite(dst[:0], doc); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("rewriting %s allocates %v times; want 0", name, allocs)
+		}
+	}
+	stream := bytes.Repeat([]byte("data: "+chunk+"\n\n"), 50)
+	source := bytes.NewReader(nil)
+	reader := wire.NewEventReader(source)
+	allocs := testing.AllocsPerRun(100, func() {
+		source.Reset(stream)
+		reader.Reset(source)
+		for {
+			if _, err := reader.Next(); err != nil {
+				return
+			}
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("reading events allocates %v times; want 0", allocs)
+	}
 }

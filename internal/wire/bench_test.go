@@ -2,15 +2,16 @@ package wire_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 
 	"bartizan/internal/wire"
 )
 
-func benchRewrite(b *testing.B, framing wire.Framing, plan wire.Plan, doc []byte) {
+func benchRewrite(b *testing.B, plan wire.Plan, doc []byte) {
 	b.Helper()
-	rw := route(b, "openai.chat").Rewriter(framing, plan)
+	rw := route(b, "openai.chat").Rewriter(plan)
 	dst := make([]byte, 0, 2*len(doc))
 	b.SetBytes(int64(len(doc)))
 	b.ReportAllocs()
@@ -25,17 +26,17 @@ func benchRewrite(b *testing.B, framing wire.Framing, plan wire.Plan, doc []byte
 }
 
 func BenchmarkRewriteSmall(b *testing.B) {
-	benchRewrite(b, wire.FramingJSON, allowList(), []byte(small))
+	benchRewrite(b, allowList(), []byte(small))
 }
 
-func BenchmarkRewriteBig(b *testing.B) { benchRewrite(b, wire.FramingJSON, allowList(), big(70)) }
+func BenchmarkRewriteBig(b *testing.B) { benchRewrite(b, allowList(), big(70)) }
 
 func BenchmarkRewriteBigDenyList(b *testing.B) {
-	benchRewrite(b, wire.FramingJSON, denyList(), big(70))
+	benchRewrite(b, denyList(), big(70))
 }
 
 func BenchmarkRewriteChunk(b *testing.B) {
-	benchRewrite(b, wire.FramingSSE, allowList(), []byte(chunk))
+	benchRewrite(b, allowList(), []byte(chunk))
 }
 
 func BenchmarkPeek(b *testing.B) {
@@ -76,7 +77,7 @@ func BenchmarkEventReader(b *testing.B) {
 		source.Reset(stream)
 		reader.Reset(source)
 		for {
-			if _, err := reader.Next(); err == io.EOF {
+			if _, err := reader.Next(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				b.Fatal(err)

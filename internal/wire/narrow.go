@@ -114,14 +114,12 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 	case OptionBestOf:
 		return e.clamp(name, value, null, e.n.MaxBest)
 	case OptionLogprobs:
-		if e.n.Alternatives > 0 && e.req.Asked.Logprobs && e.route.prompt != promptMessages {
-			return strconv.AppendInt(nil, int64(e.n.Alternatives), 10), true
+		if e.route.prompt != promptMessages {
+			return e.alternatives()
 		}
 	case OptionTopLogprobs:
 		e.topped = true
-		if e.n.Alternatives > 0 && e.req.Asked.Logprobs {
-			return strconv.AppendInt(nil, int64(e.n.Alternatives), 10), true
-		}
+		return e.alternatives()
 	case OptionLogitBias:
 		if e.n.BiasEntries > 0 && !null {
 			return e.bias(name, i)
@@ -134,6 +132,14 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 	default:
 	}
 	return nil, false
+}
+
+// alternatives is how many alternatives the upstream is asked for.
+func (e *edit) alternatives() ([]byte, bool) {
+	if e.n.Alternatives <= 0 || !e.req.Asked.Logprobs {
+		return nil, false
+	}
+	return strconv.AppendInt(nil, int64(e.n.Alternatives), 10), true
 }
 
 func (e *edit) maxTokens(name string, value []byte, null bool) ([]byte, bool) {

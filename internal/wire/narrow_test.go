@@ -23,16 +23,19 @@ func TestNarrow(t *testing.T) {
 			"openai.chat", ` {"model":"m", ` + messages + `}`, wire.Narrowing{}, ` {"model":"m", ` + messages + `}`, nil,
 		},
 		"cap set": {
-			"openai.chat", `{"model":"m",` + messages + `}`, wire.Narrowing{MaxOutput: 9},
+			"openai.chat", `{"model":"m",` + messages + `}`,
+			wire.Narrowing{MaxOutput: 9},
 			`{"model":"m",` + messages + `,"max_tokens":9}`, nil,
 		},
 		"cap lowered": {
-			"openai.chat", `{"model":"m","max_completion_tokens": 10,` + messages + `}`, wire.Narrowing{MaxOutput: 9},
+			"openai.chat", `{"model":"m","max_completion_tokens": 10,` + messages + `}`,
+			wire.Narrowing{MaxOutput: 9},
 			`{"model":"m","max_completion_tokens": 9,` + messages + `}`,
 			[]string{"max_completion_tokens"},
 		},
 		"cap kept": {
-			"openai.chat", `{"model":"m","max_tokens":9,` + messages + `}`, wire.Narrowing{MaxOutput: 9},
+			"openai.chat", `{"model":"m","max_tokens":9,` + messages + `}`,
+			wire.Narrowing{MaxOutput: 9},
 			`{"model":"m","max_tokens":9,` + messages + `}`, nil,
 		},
 		"null caps": {
@@ -41,8 +44,10 @@ func TestNarrow(t *testing.T) {
 			`{"model":"m","max_tokens":9,"max_completion_tokens":null,` + messages + `}`, nil,
 		},
 		"first removed": {
-			"openai.chat", `{"seed":1, "model":"m",` + messages + `}`, wire.Narrowing{Remove: wire.Set(wire.OptionSeed)},
-			`{"model":"m",` + messages + `}`, []string{"seed"},
+			"openai.chat", `{"seed":1, "model":"m",` + messages + `}`,
+			wire.Narrowing{Remove: wire.Set(wire.OptionSeed)},
+			`{"model":"m",` + messages + `}`,
+			[]string{"seed"},
 		},
 		"first two removed": {
 			"openai.chat", `{"seed":1,"store":true,"model":"m",` + messages + `}`,
@@ -51,32 +56,41 @@ func TestNarrow(t *testing.T) {
 			[]string{"seed", "store"},
 		},
 		"last removed": {
-			"openai.chat", `{"model":"m",` + messages + `, "seed":1 }`, wire.Narrowing{Remove: wire.Set(wire.OptionSeed)},
-			`{"model":"m",` + messages + ` }`, []string{"seed"},
+			"openai.chat", `{"model":"m",` + messages + `, "seed":1 }`,
+			wire.Narrowing{Remove: wire.Set(wire.OptionSeed)},
+			`{"model":"m",` + messages + ` }`,
+			[]string{"seed"},
 		},
 		"not asked, not named": {
-			"openai.chat", `{"model":"m","store":false,` + messages + `}`, wire.Narrowing{Remove: wire.Set(wire.OptionStore)},
+			"openai.chat", `{"model":"m","store":false,` + messages + `}`,
+			wire.Narrowing{Remove: wire.Set(wire.OptionStore)},
 			`{"model":"m",` + messages + `}`, nil,
 		},
 		"escaped key removed": {
-			"openai.chat", `{"model":"m","se\u0065d":1,` + messages + `}`, wire.Narrowing{Remove: wire.Set(wire.OptionSeed)},
-			`{"model":"m",` + messages + `}`, []string{"seed"},
+			"openai.chat", `{"model":"m","se\u0065d":1,` + messages + `}`,
+			wire.Narrowing{Remove: wire.Set(wire.OptionSeed)},
+			`{"model":"m",` + messages + `}`,
+			[]string{"seed"},
 		},
 		"choices": {
-			"openai.chat", `{"model":"m","n":5,"best_of":2,` + messages + `}`, wire.Narrowing{MaxChoices: 4, MaxBest: 4},
+			"openai.chat", `{"model":"m","n":5,"best_of":2,` + messages + `}`,
+			wire.Narrowing{MaxChoices: 4, MaxBest: 4},
 			`{"model":"m","n":4,"best_of":2,` + messages + `}`,
 			[]string{"n"},
 		},
 		"alternatives": {
-			"openai.chat", `{"model":"m","logprobs":true,"top_logprobs":2,` + messages + `}`, wire.Narrowing{Alternatives: 20},
+			"openai.chat", `{"model":"m","logprobs":true,"top_logprobs":2,` + messages + `}`,
+			wire.Narrowing{Alternatives: 20},
 			`{"model":"m","logprobs":true,"top_logprobs":20,` + messages + `}`, nil,
 		},
 		"alternatives added": {
-			"openai.chat", `{"model":"m","logprobs":true,` + messages + `}`, wire.Narrowing{Alternatives: 20},
+			"openai.chat", `{"model":"m","logprobs":true,` + messages + `}`,
+			wire.Narrowing{Alternatives: 20},
 			`{"model":"m","logprobs":true,` + messages + `,"top_logprobs":20}`, nil,
 		},
 		"alternatives of a completion": {
-			"openai.completions", `{"model":"m","prompt":"x","logprobs":1}`, wire.Narrowing{Alternatives: 5},
+			"openai.completions", `{"model":"m","prompt":"x","logprobs":1}`,
+			wire.Narrowing{Alternatives: 5},
 			`{"model":"m","prompt":"x","logprobs":5}`, nil,
 		},
 		"bias": {
@@ -92,21 +106,25 @@ func TestNarrow(t *testing.T) {
 			[]string{"logit_bias"},
 		},
 		"bias of pairs": {
-			"openai.chat", `{"model":"m","logit_bias":[[1,5]],` + messages + `}`, wire.Narrowing{BiasEntries: 3, BiasLimit: 10},
+			"openai.chat", `{"model":"m","logit_bias":[[1,5]],` + messages + `}`,
+			wire.Narrowing{BiasEntries: 3, BiasLimit: 10},
 			`{"model":"m","logit_bias":{},` + messages + `}`,
 			[]string{"logit_bias"},
 		},
 		"bias in order": {
-			"openai.chat", `{"model":"m","logit_bias":{"1": 5},` + messages + `}`, wire.Narrowing{BiasEntries: 3, BiasLimit: 10},
+			"openai.chat", `{"model":"m","logit_bias":{"1": 5},` + messages + `}`,
+			wire.Narrowing{BiasEntries: 3, BiasLimit: 10},
 			`{"model":"m","logit_bias":{"1": 5},` + messages + `}`, nil,
 		},
 		"unknown": {
-			"openai.chat", `{"model":"m","zz":{"a":[1]},` + messages + `}`, wire.Narrowing{DropUnknown: true},
+			"openai.chat", `{"model":"m","zz":{"a":[1]},` + messages + `}`,
+			wire.Narrowing{DropUnknown: true},
 			`{"model":"m",` + messages + `}`,
 			[]string{"zz"},
 		},
 		"usage": {
-			"openai.chat", `{"model":"m","stream":true,` + messages + `}`, wire.Narrowing{AddUsage: true},
+			"openai.chat", `{"model":"m","stream":true,` + messages + `}`,
+			wire.Narrowing{AddUsage: true},
 			`{"model":"m","stream":true,` + messages + `,"stream_options":{"include_usage":true}}`, nil,
 		},
 		"usage among options": {
@@ -115,11 +133,13 @@ func TestNarrow(t *testing.T) {
 			`{"model":"m","stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},` + messages + `}`, nil,
 		},
 		"usage of a null": {
-			"openai.chat", `{"model":"m","stream":true,"stream_options":null,` + messages + `}`, wire.Narrowing{AddUsage: true},
+			"openai.chat", `{"model":"m","stream":true,"stream_options":null,` + messages + `}`,
+			wire.Narrowing{AddUsage: true},
 			`{"model":"m","stream":true,"stream_options":{"include_usage":true},` + messages + `}`, nil,
 		},
 		"no usage without a stream": {
-			"openai.chat", `{"model":"m",` + messages + `}`, wire.Narrowing{AddUsage: true},
+			"openai.chat", `{"model":"m",` + messages + `}`,
+			wire.Narrowing{AddUsage: true},
 			`{"model":"m",` + messages + `}`, nil,
 		},
 	}
@@ -172,7 +192,7 @@ func FuzzNarrow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, r := range wire.Routes() {
 			req, err := r.Peek(body)
-			if err != nil || r.Method == "GET" {
+			if err != nil || r.Class == wire.ClassMetadata {
 				continue
 			}
 			out, _, err := r.Narrow(nil, body, req, narrowing)

@@ -1,6 +1,10 @@
 package wire
 
-import "bartizan"
+import (
+	"strings"
+
+	"bartizan"
+)
 
 // The answer tables of the OpenAI dialect, self-hosted engines that speak it
 // included. Keys that no table names are unknown: a [Plan] passes or drops them.
@@ -45,11 +49,11 @@ func openAIChoices() []answerField {
 // openAIMessage are the fields of a chat message, which a stream sends as deltas.
 func openAIMessage(at string) []answerField {
 	under := func(paths ...string) string {
-		joined := ""
+		var joined strings.Builder
 		for _, p := range paths {
-			joined += at + p + " "
+			joined.WriteString(at + p + " ")
 		}
-		return joined
+		return joined.String()
 	}
 	return []answerField{
 		{kind: bartizan.FieldContent, paths: under(".role", ".content[].type", ".annotations.**", ".annotations[].**",
@@ -63,11 +67,7 @@ func openAIMessage(at string) []answerField {
 }
 
 func openAIChatAnswer() *node {
-	return compileAnswer(openAIFrame(), openAIChoices(), openAIMessage("choices[].message"))
-}
-
-func openAIChatEvent() *node {
-	return compileAnswer(openAIFrame(), openAIChoices(), openAIMessage("choices[].delta"))
+	return compileAnswer(openAIFrame(), openAIChoices(), openAIMessage("choices[].message"), openAIMessage("choices[].delta"))
 }
 
 func openAICompletionAnswer() *node {

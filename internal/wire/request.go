@@ -197,10 +197,34 @@ func (p *peek) option(o Option, name []byte, i, end int) error {
 	case OptionText:
 		p.text = true
 		return p.textOf(name, i)
-	case OptionStream:
-		return p.flag(name, value, &p.req.Asked.Stream)
 	case OptionStreamOptions:
 		return p.streamOptions(name, i)
+	case OptionLogprobs:
+		return p.logprobs(name, value)
+	case OptionLogitBias:
+		return p.logitBias(name, i)
+	case OptionTools:
+		return p.tools(name, i, end)
+	case OptionResponseFormat:
+		return p.responseFormat(name, i, end)
+	case OptionGrammar:
+		p.req.Schema = true
+		p.req.TextBytes += len(value)
+		return nil
+	default:
+		return p.scalar(o, name, value)
+	}
+}
+
+// scalar reads a known field that holds one number or flag.
+func (p *peek) scalar(o Option, name, value []byte) error {
+	var count int
+	var flag bool
+	switch o {
+	case OptionStream:
+		return p.flag(name, value, &p.req.Asked.Stream)
+	case OptionEcho:
+		return p.flag(name, value, &flag)
 	case OptionMaxTokens:
 		if p.req.MaxCompletion != "" {
 			return fault(string(name), "max_tokens and max_completion_tokens are the same cap; send one of them")
@@ -209,30 +233,12 @@ func (p *peek) option(o Option, name []byte, i, end int) error {
 		return p.whole(name, value, 1, &p.req.Asked.MaxTokens)
 	case OptionChoices:
 		return p.whole(name, value, 1, &p.req.Asked.N)
-	case OptionBestOf:
-		var best int
-		return p.whole(name, value, 1, &best)
-	case OptionLogprobs:
-		return p.logprobs(name, value)
 	case OptionTopLogprobs:
 		return p.whole(name, value, 0, &p.req.Asked.TopLogprobs)
-	case OptionLogitBias:
-		return p.logitBias(name, i)
+	case OptionBestOf, OptionDimensions:
+		return p.whole(name, value, 1, &count)
 	case OptionTemperature:
 		return p.temperature(name, value)
-	case OptionTools:
-		return p.tools(name, i, end)
-	case OptionEcho:
-		var echo bool
-		return p.flag(name, value, &echo)
-	case OptionResponseFormat:
-		return p.responseFormat(name, i, end)
-	case OptionGrammar:
-		p.req.Schema = true
-		p.req.TextBytes += len(value)
-	case OptionDimensions:
-		var dimensions int
-		return p.whole(name, value, 1, &dimensions)
 	case OptionSeed:
 		if checkNumber(value, 0) != len(value) {
 			return fault(string(name), "%s must be a number", name)

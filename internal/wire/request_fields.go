@@ -51,7 +51,7 @@ func wholeNumber(value []byte) (int, bool) {
 		return 0, false
 	}
 	const most = 10 // digits of maxCount
-	if len(value) <= most && bytes.IndexByte(value, '.') < 0 && bytes.IndexAny(value, "eE") < 0 {
+	if len(value) <= most && !bytes.ContainsAny(value, ".eE") {
 		number, err := strconv.Atoi(string(value))
 		return number, err == nil && -maxCount <= number && number <= maxCount
 	}

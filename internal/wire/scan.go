@@ -119,14 +119,15 @@ func checkEscape(b []byte, i int) int {
 	}
 }
 
-func hexDigit(c byte) int {
+// hexDigit returns the digit's value, or -1.
+func hexDigit(c byte) rune {
 	switch {
 	case '0' <= c && c <= '9':
-		return int(c - '0')
+		return rune(c - '0')
 	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
+		return rune(c-'a') + 10
 	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
+		return rune(c-'A') + 10
 	default:
 		return -1
 	}
@@ -227,16 +228,22 @@ func checkNumber(b []byte, i int) int {
 		}
 	}
 	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
-		i++
-		if i < len(b) && (b[i] == '+' || b[i] == '-') {
-			i++
-		}
-		start = i
-		if i = digits(b, start); i == start {
-			return -1
-		}
+		return checkExponent(b, i+1)
 	}
 	return i
+}
+
+// checkExponent returns the index after the exponent whose sign or digits begin at
+// b[i], or -1.
+func checkExponent(b []byte, i int) int {
+	if i < len(b) && (b[i] == '+' || b[i] == '-') {
+		i++
+	}
+	end := digits(b, i)
+	if end == i {
+		return -1
+	}
+	return end
 }
 
 func digits(b []byte, i int) int {

@@ -36,6 +36,15 @@ func readAll(t testing.TB, r io.Reader) ([]event, error) {
 	}
 }
 
+// joined returns the raw bytes of the events.
+func joined(events []event) string {
+	var b strings.Builder
+	for _, ev := range events {
+		b.WriteString(ev.Raw)
+	}
+	return b.String()
+}
+
 var streams = map[string]string{
 	"chat":             "data: {\"id\":\"1\"}\n\ndata: {\"id\":\"2\"}\n\ndata: [DONE]\n\n",
 	"crlf":             "data: {\"id\":\"1\"}\r\n\r\ndata: [DONE]\r\n\r\n",
@@ -101,12 +110,8 @@ func TestEventReaderSplits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want, wantErr := readAll(t, strings.NewReader(stream))
-			joined := ""
-			for _, ev := range want {
-				joined += ev.Raw
-			}
-			if joined != stream {
-				t.Errorf("raw events joined = %q; want %q", joined, stream)
+			if got := joined(want); got != stream {
+				t.Errorf("raw events joined = %q; want %q", got, stream)
 			}
 			step := 1 + len(stream)/2000
 			for at := 0; at <= len(stream); at += step {
@@ -240,12 +245,8 @@ func FuzzEvents(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stream []byte, at int) {
 		want, wantErr := readAll(t, bytes.NewReader(stream))
-		joined := ""
-		for _, ev := range want {
-			joined += ev.Raw
-		}
-		if joined != string(stream) {
-			t.Fatalf("raw events joined = %q; want %q", joined, stream)
+		if got := joined(want); got != string(stream) {
+			t.Fatalf("raw events joined = %q; want %q", got, stream)
 		}
 		at = min(max(at, 0), len(stream))
 		got, err := readAll(t, io.MultiReader(bytes.NewReader(stream[:at]), bytes.NewReader(stream[at:])))

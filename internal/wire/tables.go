@@ -4,8 +4,7 @@ package wire
 type tables struct {
 	options map[string]Option
 	prompt  promptForm
-	answer  *node // of whole bodies
-	event   *node // of stream events; nil where they are like whole bodies
+	answer  *node // of whole bodies and of stream events
 
 	// alternatives is how many alternatives per token every engine of the dialect
 	// will give.
@@ -27,7 +26,7 @@ var routes = []*Route{ //nolint:gochecknoglobals // a static table
 		Name: "openai.chat", Method: "POST", Path: "/v1/chat/completions", Dialect: DialectOpenAI, Class: ClassGenerate,
 		tables: tables{
 			options: openAIChatOptions(), prompt: promptMessages, alternatives: 20,
-			answer: openAIChatAnswer(), event: openAIChatEvent(),
+			answer: openAIChatAnswer(),
 		},
 	},
 	{

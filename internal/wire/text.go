@@ -76,7 +76,7 @@ func appendDecoded(dst, literal []byte) []byte {
 func hexRune(b []byte) rune {
 	var r rune
 	for _, c := range b[:4] {
-		r = r<<4 | rune(hexDigit(c))
+		r = r<<4 | hexDigit(c)
 	}
 	return r
 }

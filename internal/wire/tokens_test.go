@@ -44,7 +44,8 @@ func TestParseTokens(t *testing.T) {
 		},
 		"refusal": {
 			`{"content":null,"refusal":[{"token":"no","logprob":-9999.0,"bytes":null,"top_logprobs":[]}]}`,
-			[2][]bartizan.TokenScore{1: {{Token: "no", Logprob: bartizan.LogprobWithheld}}}, "",
+			[2][]bartizan.TokenScore{1: {{Token: "no", Logprob: bartizan.LogprobWithheld}}},
+			"",
 		},
 		"null and minus infinity": {
 			`{"content":[{"token":"a","logprob":null},{"token":"b","logprob":-1e999,"extra":[1]}]}`,
@@ -199,10 +200,18 @@ func TestRateHeaders(t *testing.T) {
 		wire.RateStanding{Dimension: "tokens", Limit: 1, Remaining: 1, Reset: -time.Second},
 	)
 	want := []wire.Header{
-		{"x-ratelimit-limit-requests", "60"}, {"x-ratelimit-remaining-requests", "59"}, {"x-ratelimit-reset-requests", "1s"},
-		{"x-ratelimit-limit-tokens", "1000"}, {"x-ratelimit-remaining-tokens", "0"}, {"x-ratelimit-reset-tokens", "6m0s"},
-		{"x-ratelimit-limit-tokens", "1"}, {"x-ratelimit-remaining-tokens", "1"}, {"x-ratelimit-reset-tokens", "2ms"},
-		{"x-ratelimit-limit-tokens", "1"}, {"x-ratelimit-remaining-tokens", "1"}, {"x-ratelimit-reset-tokens", "0s"},
+		{"x-ratelimit-limit-requests", "60"},
+		{"x-ratelimit-remaining-requests", "59"},
+		{"x-ratelimit-reset-requests", "1s"},
+		{"x-ratelimit-limit-tokens", "1000"},
+		{"x-ratelimit-remaining-tokens", "0"},
+		{"x-ratelimit-reset-tokens", "6m0s"},
+		{"x-ratelimit-limit-tokens", "1"},
+		{"x-ratelimit-remaining-tokens", "1"},
+		{"x-ratelimit-reset-tokens", "2ms"},
+		{"x-ratelimit-limit-tokens", "1"},
+		{"x-ratelimit-remaining-tokens", "1"},
+		{"x-ratelimit-reset-tokens", "0s"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("RateHeaders (-want +got):\n%s", diff)

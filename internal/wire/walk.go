@@ -27,37 +27,39 @@ func (m *members) next() bool {
 	b := m.b
 	i := m.i
 	if !m.begun {
-		m.begun = true
-		i = skipSpace(b, i+1)
-		m.sep = i
-		if i < len(b) && b[i] == '}' {
-			return m.close(i)
-		}
-	} else {
-		i = skipSpace(b, i)
-		if i >= len(b) || (b[i] != ',' && b[i] != '}') {
-			return m.fail()
-		}
-		if b[i] == '}' {
-			return m.close(i)
-		}
-		m.sep = i
+		i++ // the brace
+	}
+	i = skipSpace(b, i)
+	m.sep = i
+	switch {
+	case i < len(b) && b[i] == '}':
+		return m.close(i)
+	case m.begun && (i >= len(b) || b[i] != ','):
+		return m.fail()
+	case m.begun:
 		i = skipSpace(b, i+1)
 	}
-	if i >= len(b) || b[i] != '"' {
-		return m.fail()
+	m.begun = true
+	return i < len(b) && m.head(i) || m.fail()
+}
+
+// head reads a key that begins at b[i], and the colon.
+func (m *members) head(i int) bool {
+	b := m.b
+	if b[i] != '"' {
+		return false
 	}
 	m.key = i
 	m.keyEnd, m.plain = checkString(b, i)
 	if m.keyEnd < 0 {
-		return m.fail()
+		return false
 	}
 	i = skipSpace(b, m.keyEnd)
 	if i >= len(b) || b[i] != ':' {
-		return m.fail()
+		return false
 	}
 	m.value = skipSpace(b, i+1)
-	return m.value < len(b) || m.fail()
+	return m.value < len(b)
 }
 
 // name returns the key's bytes between its quotes, escapes undone.

@@ -38,15 +38,6 @@ const (
 	ClassDangerous              // changes or discloses the server
 )
 
-// Framing is how an answer's body is cut into documents.
-type Framing uint8
-
-// The framings.
-const (
-	FramingJSON Framing = iota // one document
-	FramingSSE                 // server-sent events, one document each
-)
-
 // Route is one entry of the route table.
 type Route struct {
 	// Name is stable and stands in records, such as "openai.chat".
