@@ -127,9 +127,10 @@ type AccountChange struct {
 	Changed int64
 }
 
-// AccountChanges returns up to 1,000 accounts that changed after a place in the order
-// of changes: behind the account id at revision, so begin with the last revision known
-// and "", and go on with Changed and ID of the last one returned until nothing comes.
+// AccountChanges returns up to 1,000 accounts that changed at the given revision or
+// later, in the order of changes, behind the account id of that revision. Begin with the
+// revision after the last one known and "", and go on with Changed and ID of the last
+// account returned until none comes. What changes meanwhile comes again, later.
 func (s *Store) AccountChanges(ctx context.Context, revision int64, id string) ([]AccountChange, error) {
 	list, err := collect(ctx, s.read, func(row scanner) (c AccountChange, err error) {
 		var created int64

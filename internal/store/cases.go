@@ -21,7 +21,7 @@ type DecidedError struct {
 
 // Error names the one who decided.
 func (e *DecidedError) Error() string {
-	return fmt.Sprintf("case %s was already decided by %s at %s: %s", e.Case, e.By, e.At.Format(time.RFC3339), e.Ruling)
+	return fmt.Sprintf("already decided by %s at %s: %s", e.By, e.At.Format(time.RFC3339), e.Ruling)
 }
 
 const caseColumns = `id, kind, account, status, verdict, opened_at, assignee, ruling, decided_by, decided_at, until_at`

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -201,8 +202,14 @@ type KeyChange struct {
 	Changed int64
 }
 
-// KeyChanges returns up to 1,000 keys that changed after a place in the order of
-// changes, which is given and goes on as in [Store.AccountChanges].
+// LogValue keeps the hash out of logs.
+func (c KeyChange) LogValue() slog.Value { return slog.StringValue(c.Key.ID) }
+
+// String keeps the hash out of texts.
+func (c KeyChange) String() string { return c.Key.ID }
+
+// KeyChanges returns up to 1,000 keys in the order of changes, from a place that is
+// given and goes on as in [Store.AccountChanges].
 func (s *Store) KeyChanges(ctx context.Context, revision int64, id string) ([]KeyChange, error) {
 	list, err := collect(ctx, s.read, func(row scanner) (c KeyChange, err error) {
 		var created, revoked int64

@@ -30,8 +30,8 @@ func prepare(ctx context.Context, path string, o Options) (err error) {
 	if err := createFile(path); err != nil {
 		return err
 	}
-	// One connection, alone: nobody else opens the database before the guard is free,
-	// so that also the switch to write-ahead logging meets no reader.
+	// Whoever opens a new database comes through the guard, so that the switch to
+	// write-ahead logging, which no timeout covers, meets nobody.
 	db, err := openSQLite(path, modeFirm, 1)
 	if err != nil {
 		return err

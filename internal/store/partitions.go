@@ -26,13 +26,15 @@ type Partition struct {
 	Cursors map[string]uint64
 	// States maps an account to its encoded state. A save carries the changed ones.
 	States map[string][]byte
+	// SavedAt is when a save happens; states age from it. A load leaves it zero.
+	SavedAt time.Time
 }
 
 // SavePartition writes the changed states and the cursors of a partition, all or none.
 // It is refused with [ErrLostPartition], and writes nothing, when the stored revision is
 // not p.Revision. A loss of power may take back the last saves, never a part of one:
 // what they held is read again from the ledger.
-func (s *Store) SavePartition(ctx context.Context, p Partition, at time.Time) error {
+func (s *Store) SavePartition(ctx context.Context, p Partition) error {
 	cursors := p.Cursors
 	if cursors == nil {
 		cursors = map[string]uint64{}
@@ -57,7 +59,7 @@ func (s *Store) SavePartition(ctx context.Context, p Partition, at time.Time) er
 		if written == 0 {
 			return ErrLostPartition
 		}
-		return saveStates(ctx, tx, p, at)
+		return saveStates(ctx, tx, p)
 	})
 	if err != nil {
 		return fmt.Errorf("save partition %d at revision %d: %w", p.ID, p.Revision, err)
@@ -65,7 +67,7 @@ func (s *Store) SavePartition(ctx context.Context, p Partition, at time.Time) er
 	return nil
 }
 
-func saveStates(ctx context.Context, tx *sql.Tx, p Partition, at time.Time) (err error) {
+func saveStates(ctx context.Context, tx *sql.Tx, p Partition) (err error) {
 	upsert, err := tx.PrepareContext(ctx,
 		`INSERT INTO account_states (account, partition_id, state, saved_at) VALUES ($1, $2, $3, $4)
 		 ON CONFLICT (account) DO UPDATE
@@ -78,7 +80,7 @@ func saveStates(ctx context.Context, tx *sql.Tx, p Partition, at time.Time) (err
 		if state == nil {
 			state = []byte{} // nil would be NULL
 		}
-		if _, err := upsert.ExecContext(ctx, id, p.ID, state, micros(at)); err != nil {
+		if _, err := upsert.ExecContext(ctx, id, p.ID, state, micros(p.SavedAt)); err != nil {
 			return fmt.Errorf("state of account %s: %w", id, err)
 		}
 	}

@@ -30,7 +30,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (deleted int64, err
 			(SELECT c.account, c.version FROM level_changes c JOIN accounts a ON a.id = c.account
 			 WHERE c.changed_at < $1 AND c.version < a.level_version LIMIT $2)`},
 		{"states", `DELETE FROM account_states WHERE account IN
-			(SELECT account FROM account_states WHERE saved_at < $1 LIMIT $2)`},
+			(SELECT account FROM account_states WHERE saved_at > 0 AND saved_at < $1 LIMIT $2)`},
 	} {
 		n, err := s.pruneBy(ctx, rule.query, before)
 		deleted += n

@@ -92,8 +92,19 @@ func backup(ctx context.Context, db *sql.DB, to string) error {
 	if _, err := db.ExecContext(ctx, `VACUUM INTO $1`, tmp); err != nil {
 		return fmt.Errorf("back up database to %s: %w", tmp, err)
 	}
+	if err := syncFile(tmp); err != nil {
+		return fmt.Errorf("back up database: %w", err)
+	}
 	if err := os.Rename(tmp, to); err != nil {
 		return fmt.Errorf("back up database: %w", err)
 	}
 	return nil
+}
+
+func syncFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
 }

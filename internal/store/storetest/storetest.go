@@ -1,0 +1,171 @@
+// Package storetest holds what every engine of the store must do: one suite of tests
+// that is run on each of them.
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"bartizan"
+	"bartizan/internal/store"
+)
+
+// Engine is a way to keep a store.
+type Engine struct {
+	// New returns the name of an empty database that goes away with the test.
+	New func(t *testing.T) string
+	// Open opens a database that New named, any number of times, until the test ends.
+	Open func(t *testing.T, name string) *store.Store
+}
+
+// Run runs the suite.
+func Run(t *testing.T, e Engine) {
+	t.Helper()
+	for name, test := range map[string]func(*testing.T, Engine){
+		"accounts":              accounts,
+		"accounts in pages":     accountsInPages,
+		"keys":                  keys,
+		"keys rotate":           keysRotate,
+		"keys pasted as ids":    keysPasted,
+		"levels":                levels,
+		"findings":              findings,
+		"findings observed":     findingsObserved,
+		"findings again":        findingsAgain,
+		"finding of nobody":     findingOfNobody,
+		"findings at once":      findingsAtOnce,
+		"cases decided":         casesDecided,
+		"cases refused":         casesRefused,
+		"cases decided at once": casesDecidedAtOnce,
+		"cases listed":          casesListed,
+		"notes":                 notes,
+		"partitions":            partitions,
+		"partition lost":        partitionLost,
+		"revision":              revision,
+		"changes":               changes,
+		"prune":                 prune,
+		"writers":               writers,
+		"canceled":              canceled,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, e)
+		})
+	}
+}
+
+// open opens a new database once.
+func (e Engine) open(t *testing.T) *store.Store {
+	t.Helper()
+	return e.Open(t, e.New(t))
+}
+
+// day is a fixed time; nothing in a store depends on the clock.
+func day(n int) time.Time { return time.Date(2026, 3, 1+n, 10, 0, 0, 123456000, time.UTC) }
+
+func must(t *testing.T, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func newAccount(t *testing.T, s *store.Store, id string) bartizan.Account {
+	t.Helper()
+	a := bartizan.Account{ID: id, Organisation: "org", Tier: bartizan.TierStandard, CreatedAt: day(0)}
+	must(t, "CreateAccount("+id+")", s.CreateAccount(t.Context(), a))
+	return a
+}
+
+func newKey(t *testing.T, s *store.Store, id, account string) bartizan.Key {
+	t.Helper()
+	k := bartizan.Key{ID: id, Account: account, CreatedAt: day(0)}
+	must(t, "CreateKey("+id+")", s.CreateKey(t.Context(), k, mac(id)))
+	return k
+}
+
+func mac(id string) []byte { return store.KeyMAC([]byte("secret"), id) }
+
+func revisionOf(t *testing.T, s *store.Store) int64 {
+	t.Helper()
+	n, err := s.Revision(t.Context())
+	must(t, "Revision()", err)
+	return n
+}
+
+func levelOf(t *testing.T, s *store.Store, id string) store.LevelStanding {
+	t.Helper()
+	l, err := s.Level(t.Context(), id)
+	must(t, "Level("+id+")", err)
+	return l
+}
+
+// unchanged returns a check that nothing that anybody can read has changed since.
+func unchanged(t *testing.T, s *store.Store) (check func()) {
+	t.Helper()
+	before := everything(t, s)
+	return func() {
+		t.Helper()
+		same(t, "the store after a refused change", everything(t, s), before)
+	}
+}
+
+type picture struct {
+	Revision   int64
+	Accounts   []store.AccountChange
+	Keys       []store.KeyChange
+	Cases      []bartizan.Case
+	Levels     map[string][]store.LevelStanding
+	Partitions []store.Partition
+}
+
+func everything(t *testing.T, s *store.Store) (p picture) {
+	t.Helper()
+	ctx := t.Context()
+	var err error
+	p.Revision = revisionOf(t, s)
+	p.Accounts, err = s.AccountChanges(ctx, 0, "")
+	must(t, "AccountChanges()", err)
+	p.Keys, err = s.KeyChanges(ctx, 0, "")
+	must(t, "KeyChanges()", err)
+	p.Cases, err = s.Cases(ctx, store.CaseFilter{})
+	must(t, "Cases()", err)
+	p.Levels = map[string][]store.LevelStanding{}
+	for _, a := range p.Accounts {
+		p.Levels[a.Account.ID], err = s.LevelHistory(ctx, a.Account.ID, 0, 0)
+		must(t, "LevelHistory()", err)
+	}
+	for id := range 3 {
+		part, err := s.LoadPartition(ctx, id)
+		must(t, "LoadPartition()", err)
+		p.Partitions = append(p.Partitions, part)
+	}
+	return p
+}
+
+func canceled(t *testing.T, e Engine) {
+	s := e.open(t)
+	newAccount(t, s, "ann")
+	check := unchanged(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := s.SetLevel(ctx, "ann", bartizan.LevelWatch, "why", day(1)); err == nil {
+		t.Error("SetLevel(canceled) = nil; want an error")
+	}
+	if err := s.CreateAccount(ctx, bartizan.Account{ID: "bob", Tier: bartizan.TierPublic, CreatedAt: day(1)}); err == nil {
+		t.Error("CreateAccount(canceled) = nil; want an error")
+	}
+	check()
+	_, _, err := s.SetLevel(t.Context(), "ann", bartizan.LevelWatch, "why", day(1))
+	must(t, "SetLevel() after a canceled one", err)
+}
