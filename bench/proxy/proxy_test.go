@@ -92,9 +92,9 @@ func TestDropsUnsteadyRounds(t *testing.T) {
 			nginx = 30
 		}
 		r.Rounds = append(r.Rounds, round{Cells: []cell{
-			{Row: rowNginx, Mode: rig.Small, CPUPerRequest: nginx},
-			{Row: rowHandler, Mode: rig.Small, CPUPerRequest: 80 + float64(i)},
-			{Row: rowBartizan, Mode: rig.Small, CPUPerRequest: 60 + float64(i), Faults: map[string]int{"status 500": 1}},
+			{Row: rowNginx, Mode: rig.Small, Done: 1, CPUPerRequest: nginx},
+			{Row: rowHandler, Mode: rig.Small, Done: 1, CPUPerRequest: 80 + float64(i)},
+			{Row: rowBartizan, Mode: rig.Small, Done: 1, CPUPerRequest: 60 + float64(i), Faults: map[string]int{"status 500": 1}},
 		}})
 	}
 	if got := r.fewestKept(o); got != 8 {

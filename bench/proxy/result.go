@@ -200,7 +200,7 @@ func summariseRow(kept []*round, row string, mode rig.Mode, random *rand.Rand) (
 	ratios := map[string][]float64{}
 	for _, round := range kept {
 		c, ok := round.cell(row, mode)
-		if !ok {
+		if !ok || c.Done == 0 {
 			continue
 		}
 		cpu = append(cpu, c.CPUPerRequest)
@@ -214,7 +214,7 @@ func summariseRow(kept []*round, row string, mode rig.Mode, random *rand.Rand) (
 		}
 	}
 	if len(cpu) == 0 {
-		return summary{}, false
+		return summary{}, false // its faults say why
 	}
 	s := summary{
 		Row: row, Mode: mode, Kept: len(cpu), CPUPerRequest: rig.Median(cpu), Least: slices.Min(cpu),

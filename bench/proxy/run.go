@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"bartizan/bench/rig"
@@ -129,7 +128,7 @@ func (b *bench) cell(ctx context.Context, r *row, mode rig.Mode) (cell, error) {
 
 func perRequest(used time.Duration, n int) float64 {
 	if n == 0 {
-		return math.MaxFloat32 // nothing was done; the faults say why
+		return 0 // nothing was done; the faults say why
 	}
 	return float64(used) / float64(time.Microsecond) / float64(n)
 }
