@@ -21,5 +21,7 @@
 //
 // What it cannot see: prompts at the pace of people; collection through a fixed
 // frame or a long system prompt; embeddings; one list spread so thin over accounts
-// that each sends fewer than about ten prompts.
+// that each sends fewer than about seven prompts. What it takes for collection and
+// may not be: a fast batch of prompts that are unlike each other and share no frame,
+// such as raw texts of many subjects under a short system prompt.
 package detect

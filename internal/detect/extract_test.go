@@ -77,7 +77,7 @@ func TestFeaturesAreKeyed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range strings.Fields(prompt + " " + system) {
+	for word := range strings.FieldsSeq(prompt + " " + system) {
 		if len(word) > 3 && bytes.Contains(encoded, []byte(word)) {
 			t.Errorf("the features contain %q", word)
 		}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"bartizan"
@@ -94,7 +95,7 @@ func TestMeasured(t *testing.T) {
 	all := programmers(t)
 	_, heldPeople := split(all)
 	_, heldJobs := jobRows(t)
-	accounts := 100
+	accounts := 40
 	if *measure != "" {
 		accounts = 300
 	}
@@ -133,17 +134,47 @@ func TestMeasured(t *testing.T) {
 	for _, source := range []string{"dolly-open_qa", "dolly-classification", "dolly-brainstorming", "dolly-summarization"} {
 		add("one category at 2 a second, no frame", source, true, true, accounts, listed(prompts(t, source), 100, .5, .2))
 	}
-	if *measure != "" {
-		writeMeasured(t, table)
+	add("raw texts at 2 a second under a short system prompt", "dolly-summarization", true, true, accounts,
+		under("Summarise the text in two sentences for a newsletter.", prompts(t, "dolly-summarization")))
+	add("service of twelve templates, one a second", "simulated", true, true, accounts, twelveTemplates)
+	if *measure == "" {
+		return
 	}
+	for _, k := range append(benignKinds(2000), collectorKinds()...) {
+		add(k.name, "simulated", k.by == 0, true, accounts, k.traffic)
+	}
+	writeMeasured(t, table)
+}
+
+func under(system string, rows []string) func(*rand.Rand, int) []*bartizan.Exchange {
+	traffic := listed(rows, 100, .5, .2)
+	return func(rng *rand.Rand, account int) []*bartizan.Exchange {
+		xs := traffic(rng, account)
+		for _, x := range xs {
+			x.Text.System = system
+		}
+		return xs
+	}
+}
+
+func twelveTemplates(rng *rand.Rand, _ int) []*bartizan.Exchange {
+	verbs := strings.Split("Classify the mood of|Translate into Dutch|Shorten the text here|Find the product in|Reply in kind to|Score the anger in|Tag the topics of|Correct the spelling of|Extract all dates from|Make a headline for|Detect the language of|Rewrite more formally now", "|")
+	return steady(rng, 200, 1, .5, func() (string, string) { return "", pick(rng, verbs) + ": " + sentence(rng) })
 }
 
 func writeMeasured(t *testing.T, table []measured) {
 	t.Helper()
 	report := map[string]any{
 		"schema": "bartizan.measured/1", "what": "the first detectors on development material", "seed": trafficSeed,
-		"command":     "go test ./internal/detect -run TestMeasured -measure ../../bench/detect-first.json",
+		"command":     "go test ./internal/detect -run TestMeasured -timeout 30m -measure ../../bench/detect-first.json",
 		"calibration": detect.Config{}.Hash(), "rows": table,
+		"notes": []string{
+			"above_clear counts accounts that became watch or alarm; bounds are one-sided Clopper-Pearson at 95 %; alarm_at is -1 when that share never alarmed",
+			"streams resampled from few sources are not as many customers: the sources are 53 programmers and the named prompt sets",
+			"people's pauses: all prompts taken as new kinds, each at a pause drawn from one held-out programmer with at least ten",
+			"missed: collectors at the pace of people",
+			"false alarms: batch jobs without a frame whose prompts are unlike each other, raw texts under a short system prompt",
+		},
 	}
 	b, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {

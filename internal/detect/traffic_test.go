@@ -195,7 +195,7 @@ func benignKinds(bulk int) []kind {
 			return people(rng, 40+rng.IntN(100), func() string { return question(rng, topics()[account%len(topics())]) }, .35)
 		}},
 		{"long-lived topic customers", 0, func(rng *rand.Rand, account int) []*bartizan.Exchange {
-			return people(rng, 600, func() string { return question(rng, topics()[account%len(topics())]) }, .35)
+			return people(rng, 300, func() string { return question(rng, topics()[account%len(topics())]) }, .35)
 		}},
 		{"people with no topic", 0, func(rng *rand.Rand, _ int) []*bartizan.Exchange {
 			return people(rng, 60+rng.IntN(60), func() string { return instruction(rng) }, .2)

@@ -191,9 +191,9 @@ func outcome(o object) (int, bartizan.Outcome) {
 }
 
 const (
-	statusOK    = 200
-	statusBroken    = 500
-	clientLeft = 499 // as nginx logs it
+	statusOK     = 200
+	statusBroken = 500
+	clientLeft   = 499 // as nginx logs it
 )
 
 // statusOf returns the first HTTP status in places; 0 when there is none.
