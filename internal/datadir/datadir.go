@@ -130,7 +130,7 @@ func writeFile(name string, content []byte) error {
 }
 
 func syncDir(path string) error {
-	dir, err := os.Open(path)
+	dir, err := os.Open(path) //nolint:gosec // The operator chose the folder.
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (d *Dir) Lock() (release func() error, err error) {
 	}
 	if err := flock(file, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder := holderOf(file)
-		file.Close()
+		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("data folder %s is %w by bartizan serve, %s: stop that process, or choose another folder with --data",
 				d.path, ErrInUse, holder)
@@ -39,13 +39,13 @@ func (d *Dir) Lock() (release func() error, err error) {
 }
 
 func openLock(name string) (*os.File, error) {
-	return os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	return os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // The operator chose the folder.
 }
 
 // flock repeats the call when a signal cut it short.
 func flock(file *os.File, how int) error {
 	for {
-		err := syscall.Flock(int(file.Fd()), how) //nolint:gosec // A descriptor fits an int.
+		err := syscall.Flock(int(file.Fd()), how)
 		if !errors.Is(err, syscall.EINTR) {
 			return err
 		}
@@ -63,7 +63,7 @@ func writePID(file *os.File) error {
 // holderOf names the process that holds the lock. It may be about to write its number.
 func holderOf(file *os.File) string {
 	var text [20]byte
-	n, _ := file.ReadAt(text[:], 0) //nolint:errcheck // A short read is the usual case; none is "pid unknown".
+	n, _ := file.ReadAt(text[:], 0) // A short read is the usual case.
 	pid := strings.TrimSpace(string(text[:n]))
 	if _, err := strconv.Atoi(pid); err != nil {
 		return "pid unknown"

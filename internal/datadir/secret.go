@@ -27,7 +27,7 @@ var secretName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 func (d *Dir) Secret(name string) ([]byte, error) {
 	secret, _, err := d.secret(name, secretSize, func() []byte {
 		fresh := make([]byte, secretSize)
-		rand.Read(fresh) //nolint:errcheck,gosec // It never returns an error; it ends the program instead.
+		rand.Read(fresh) // It never returns an error; it ends the program instead.
 		return fresh
 	})
 	return secret, err
@@ -38,7 +38,7 @@ func (d *Dir) Secret(name string) ([]byte, error) {
 func (d *Dir) Token(name string) (token string, fresh bool, err error) {
 	text, fresh, err := d.secret(name, tokenSize, func() []byte {
 		random := make([]byte, secretSize)
-		rand.Read(random) //nolint:errcheck,gosec // It never returns an error; it ends the program instead.
+		rand.Read(random) // It never returns an error; it ends the program instead.
 		return []byte(tokenPrefix + base64.RawURLEncoding.EncodeToString(random))
 	})
 	return string(text), fresh, err
@@ -89,7 +89,7 @@ func (d *Dir) readSecret(name string, size int) ([]byte, error) {
 		return nil, fmt.Errorf("secret %s is open to every user (mode %04o): run chmod 600 %s, and replace what it protects if others had access",
 			name, info.Mode().Perm(), path)
 	}
-	secret, err := os.ReadFile(path)
+	secret, err := os.ReadFile(path) //nolint:gosec // The operator chose the folder.
 	if err != nil {
 		return nil, fmt.Errorf("read secret %s: %w", name, err)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 //go:embed migrations/sqlite/*.sql
-var embedded embed.FS //nolint:gochecknoglobals // The only way to embed files; it cannot change.
+var embedded embed.FS
 
 // prepare brings the database at path to the schema that this program knows. Every
 // migration is one transaction: a process that dies on the way leaves the schema of
@@ -83,12 +83,12 @@ func migrate(ctx context.Context, db *sql.DB, path string, o Options) error {
 // guard takes the lock on the file name, waiting for others for as long as ctx allows.
 // The lock ends with the process.
 func guard(ctx context.Context, name string) (unlock func() error, err error) {
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // The operator chose the folder.
 	if err != nil {
 		return nil, err
 	}
 	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // A descriptor fits an int.
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return file.Close, nil
 		}

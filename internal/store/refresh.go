@@ -36,7 +36,7 @@ func (d *Directory) refresh(ctx context.Context) (began time.Time, err error) {
 		}
 		return began, nil
 	})
-	began, _ = result.(time.Time) //nolint:errcheck // The function returns nothing else.
+	began, _ = result.(time.Time) // The function returns nothing else.
 	return began, err
 }
 

@@ -166,7 +166,7 @@ func keysPasted(t *testing.T, e Engine) {
 func levels(t *testing.T, e Engine) {
 	s, ctx := e.open(t), t.Context()
 	newAccount(t, s, "ann")
-	begin := levelOf(t, s, "ann")
+	begin := levelOf(t, s)
 	if begin.Level != bartizan.LevelNormal {
 		t.Errorf("Level() of a new account = %v; want normal", begin.Level)
 	}
@@ -186,7 +186,7 @@ func levels(t *testing.T, e Engine) {
 
 	up := store.LevelStanding{Level: bartizan.LevelRestricted, Version: version, Reason: "seen", At: day(1)}
 	down := store.LevelStanding{Level: bartizan.LevelNormal, Version: version + 1, Reason: "forgiven", At: day(3)}
-	same(t, "Level()", levelOf(t, s, "ann"), down)
+	same(t, "Level()", levelOf(t, s), down)
 	history, err := s.LevelHistory(ctx, "ann", 0, 10)
 	must(t, "LevelHistory()", err)
 	same(t, "LevelHistory()", history, []store.LevelStanding{down, up})

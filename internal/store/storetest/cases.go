@@ -43,7 +43,7 @@ func findings(t *testing.T, e Engine) {
 		Schema: bartizan.CaseSchema, ID: c.ID, Kind: bartizan.CaseSuspicion, Account: "ann", Status: bartizan.CaseOpen,
 		Verdict: bartizan.VerdictWatch, OpenedAt: day(1), Findings: []bartizan.Finding{watch},
 	})
-	first := levelOf(t, s, "ann")
+	first := levelOf(t, s)
 	if first.Level != bartizan.LevelWatch || !strings.Contains(first.Reason, "f1") || !first.At.Equal(day(1)) {
 		t.Errorf("Level() = %+v; want watch since %v because of f1", first, day(1))
 	}
@@ -53,7 +53,7 @@ func findings(t *testing.T, e Engine) {
 		t.Errorf("RecordFinding(alarm) = case %s, %s, %d findings, opened %t; want %s, alarm, 2, false",
 			next.ID, next.Verdict, len(next.Findings), opened, c.ID)
 	}
-	second := levelOf(t, s, "ann")
+	second := levelOf(t, s)
 	if second.Level != bartizan.LevelRestricted || second.Version != first.Version+1 {
 		t.Errorf("Level() = %+v; want restricted at version %d", second, first.Version+1)
 	}
@@ -63,7 +63,7 @@ func findings(t *testing.T, e Engine) {
 	if last.Verdict != bartizan.VerdictAlarm || len(last.Findings) != 3 {
 		t.Errorf("RecordFinding(weak) = %s, %d findings; want alarm, 3", last.Verdict, len(last.Findings))
 	}
-	same(t, "Level() after a weaker finding", levelOf(t, s, "ann"), second)
+	same(t, "Level() after a weaker finding", levelOf(t, s), second)
 }
 
 // findingsObserved files a finding at level normal, as an observing server does.
@@ -74,7 +74,7 @@ func findingsObserved(t *testing.T, e Engine) {
 	if _, opened := file(t, s, finding("f1", "ann", bartizan.VerdictAlarm, day(1)), bartizan.LevelNormal); !opened {
 		t.Error("RecordFinding() opened no case")
 	}
-	if l := levelOf(t, s, "ann"); l.Level != bartizan.LevelNormal || revisionOf(t, s) != before {
+	if l := levelOf(t, s); l.Level != bartizan.LevelNormal || revisionOf(t, s) != before {
 		t.Errorf("Level() = %+v; want normal, and the revision to stay", l)
 	}
 }
@@ -166,7 +166,7 @@ func casesDecided(t *testing.T, e Engine) {
 		stored, err := s.Case(ctx, opened.ID)
 		must(t, "Case()", err)
 		same(t, "Case() after Decide", stored, decided)
-		if l := levelOf(t, s, "ann"); l.Level != want {
+		if l := levelOf(t, s); l.Level != want {
 			t.Errorf("Level() after %s = %v; want %v", ruling, l.Level, want)
 		}
 	}
@@ -246,7 +246,7 @@ func casesDecidedAtOnce(t *testing.T, e Engine) {
 		}
 	}
 	want, _ := c.Ruling.Level()
-	if l := levelOf(t, handles[0], "ann"); winners != 1 || l.Level != want {
+	if l := levelOf(t, handles[0]); winners != 1 || l.Level != want {
 		t.Errorf("%d decided, level %v; want 1, %v", winners, l.Level, want)
 	}
 }

@@ -46,6 +46,7 @@ func Run(t *testing.T, e Engine) {
 		"partition lost":        partitionLost,
 		"revision":              revision,
 		"changes":               changes,
+		"changes in pages":      pages,
 		"prune":                 prune,
 		"writers":               writers,
 		"canceled":              canceled,
@@ -103,10 +104,11 @@ func revisionOf(t *testing.T, s *store.Store) int64 {
 	return n
 }
 
-func levelOf(t *testing.T, s *store.Store, id string) store.LevelStanding {
+// levelOf returns the level of the account that most tests are about.
+func levelOf(t *testing.T, s *store.Store) store.LevelStanding {
 	t.Helper()
-	l, err := s.Level(t.Context(), id)
-	must(t, "Level("+id+")", err)
+	l, err := s.Level(t.Context(), "ann")
+	must(t, "Level(ann)", err)
 	return l
 }
 
