@@ -74,7 +74,7 @@ func TestNarrowRequest(t *testing.T) {
 		},
 		"standard bias without logprobs": {
 			"standard", "openai.chat", `{"model":"m","messages":[{"role":"user","content":"x"}],"logit_bias":{"1":50,"2":-5}}`,
-			map[string]any{"logit_bias": map[string]any{"1": 10.0, "2": -5.0}, "logprobs": nil, "max_tokens": 512.0},
+			map[string]any{"logit_bias": map[string]any{"1": 10.0, "2": -5.0}, "logprobs": nil, "max_tokens": nil},
 			[]string{"logit_bias"},
 		},
 		"trusted": {
@@ -109,7 +109,7 @@ func TestNarrowRequest(t *testing.T) {
 		},
 		"completion": {
 			"trusted", "openai.completions", `{"model":"m","prompt":"x","logprobs":2,"echo":true}`,
-			map[string]any{"logprobs": 5.0, "echo": nil, "max_tokens": 512.0},
+			map[string]any{"logprobs": 5.0, "echo": nil, "max_tokens": nil},
 			[]string{"echo"},
 		},
 		"completion for the public": {

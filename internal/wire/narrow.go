@@ -7,8 +7,9 @@ import (
 
 // Narrowing says how a request is to be edited. The zero Narrowing changes nothing.
 type Narrowing struct {
-	// MaxOutput caps the answer's tokens; it is also set where the client set no
-	// cap. 0 means no cap.
+	// MaxOutput caps the cap that the client set on the answer's tokens. Where the
+	// client set none, none is added: engines refuse a cap beyond their own limit.
+	// 0 means no cap.
 	MaxOutput int
 	// MaxChoices and MaxBest cap n and best_of. 0 means no cap.
 	MaxChoices, MaxBest int
@@ -68,7 +69,7 @@ type edit struct {
 	n        Narrowing
 	adjusted []string
 
-	capped, topped, usage bool // the key was there and is dealt with
+	topped, usage bool // the key was there and is dealt with
 }
 
 // member edits the member whose value is src[m.value:end].
@@ -108,7 +109,7 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 	null := string(value) == "null"
 	switch o {
 	case OptionMaxTokens:
-		return e.maxTokens(name, value, null)
+		return e.clamp(name, value, null, e.n.MaxOutput)
 	case OptionChoices:
 		return e.clamp(name, value, null, e.n.MaxChoices)
 	case OptionBestOf:
@@ -140,22 +141,6 @@ func (e *edit) alternatives() ([]byte, bool) {
 		return nil, false
 	}
 	return strconv.AppendInt(nil, int64(e.n.Alternatives), 10), true
-}
-
-func (e *edit) maxTokens(name string, value []byte, null bool) ([]byte, bool) {
-	if e.n.MaxOutput <= 0 {
-		return nil, false
-	}
-	if null {
-		// The other key may carry the cap; if none does, this one will.
-		if e.req.MaxCompletion != "" || e.capped {
-			return nil, false
-		}
-		e.capped = true
-		return strconv.AppendInt(nil, int64(e.n.MaxOutput), 10), true
-	}
-	e.capped = true
-	return e.clamp(name, value, null, e.n.MaxOutput)
 }
 
 // clamp lowers a whole number to most.
@@ -226,9 +211,6 @@ func (e *edit) streamOptions(i int) []byte {
 
 // add puts in, before the closing brace at src[i], what the request lacks.
 func (e *edit) add(i int) {
-	if e.n.MaxOutput > 0 && !e.capped && e.route.Class == ClassGenerate {
-		e.insert(i, "max_tokens", strconv.Itoa(e.n.MaxOutput))
-	}
 	if e.n.Alternatives > 0 && e.req.Asked.Logprobs && !e.topped && e.route.prompt == promptMessages &&
 		!e.n.Remove.Has(OptionTopLogprobs) {
 		e.insert(i, "top_logprobs", strconv.Itoa(e.n.Alternatives))

@@ -3,6 +3,7 @@ package traffic
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -25,37 +26,82 @@ func PromptList(seed uint64, n int) []string {
 func instruction(r *rand.Rand) string {
 	pick := func(list []string) string { return list[r.IntN(len(list))] }
 	thing, other, who, place := pick(things()), pick(things()), pick(people()), pick(places())
+	n := 2 + r.IntN(8)
 	forms := []func() string{
-		func() string { return fmt.Sprintf("Explain %s to %s in %d sentences.", thing, who, 2+r.IntN(6)) },
+		func() string { return fmt.Sprintf("Explain %s to %s in %d sentences.", thing, who, n) },
 		func() string { return fmt.Sprintf("Write a %s about %s set in %s.", pick(works()), thing, place) },
-		func() string { return fmt.Sprintf("List %d differences between %s and %s.", 3+r.IntN(6), thing, other) },
+		func() string { return fmt.Sprintf("List %d differences between %s and %s", n, thing, other) },
 		func() string {
 			return fmt.Sprintf("Given that %s depends on %s, what would %s conclude?", thing, other, who)
 		},
 		func() string {
-			return fmt.Sprintf("Classify the mood of this line: '%s never understood %s.'", who, thing)
+			return fmt.Sprintf("Classify the mood of this line\n\n%s never understood %s", who, thing)
 		},
 		func() string {
 			return fmt.Sprintf("Translate into the style of %s: %s matters in %s.", who, thing, place)
 		},
+		func() string { return fmt.Sprintf("Create a quiz of %d questions on %s for %s.", n, thing, who) },
+		func() string { return fmt.Sprintf("Suggest an unusual use of %s in %s", thing, place) },
 		func() string {
-			return fmt.Sprintf("Create a quiz of %d questions on %s for %s.", 3+r.IntN(5), thing, who)
+			return fmt.Sprintf("Argue against the claim that %s is better than %s. Then defend it.", thing, other)
 		},
-		func() string { return fmt.Sprintf("Suggest an unusual use of %s in %s.", thing, place) },
-		func() string { return fmt.Sprintf("Argue against the claim that %s is better than %s.", thing, other) },
 		func() string { return fmt.Sprintf("Compose an interview with %s concerning %s.", who, thing) },
-		func() string {
-			return fmt.Sprintf("Turn the idea of %s into a riddle that %s could solve.", thing, who)
-		},
+		func() string { return fmt.Sprintf("Turn the idea of %s into a riddle that %s could solve", thing, who) },
 		func() string {
 			return fmt.Sprintf("Describe how %s changed %s after the arrival of %s.", thing, place, other)
 		},
 		func() string {
-			return fmt.Sprintf("Outline a %s which teaches %s about %s step by step.", pick(works()), who, thing)
+			return fmt.Sprintf("Outline a %s which teaches %s about %s:\n- opening\n- %d examples\n- end", pick(works()), who, thing, n)
 		},
-		func() string { return fmt.Sprintf("Rewrite as a warning: people in %s ignore %s.", place, thing) },
+		func() string { return fmt.Sprintf("Rewrite as a warning\n\npeople in %s ignore %s", place, thing) },
+		func() string { return fmt.Sprintf("Why do so few people in %s talk about %s?", place, thing) },
+		func() string {
+			return fmt.Sprintf("Put these in order of age: %s; %s; %s. Say how sure you are.", thing, other, pick(things()))
+		},
+		func() string {
+			return fmt.Sprintf("Here is a table.\n\nname | place | cost\n%s | %s | %d0\n%s | %s | %d5\n\nWhich row is cheaper?",
+				thing, place, n, other, pick(places()), n)
+		},
+		func() string {
+			return fmt.Sprintf("Could %s have been invented in %s? Answer as %s.", thing, place, who)
+		},
+		func() string {
+			return fmt.Sprintf("Fix the spelling:\n\nteh histroy of %s beginns wiht %s", thing, other)
+		},
+		func() string {
+			return fmt.Sprintf("def about_%d(x):\n    return x  # %s\n\nAdd a docstring that mentions %s", n, thing, other)
+		},
+		func() string {
+			return fmt.Sprintf("How long would it take %s to learn %s, given %d hours a week?", who, thing, n)
+		},
+		func() string { return fmt.Sprintf("Name three songs, real or imagined, that praise %s", thing) },
+		func() string {
+			return fmt.Sprintf("You are %s. A stranger asks you for directions and for the truth about %s. Reply!", who, thing)
+		},
+		func() string {
+			return fmt.Sprintf("Extract every noun.\n\nIn %s, %s met %s and spoke of %s.", place, who, pick(people()), thing)
+		},
+		func() string { return fmt.Sprintf("Which is heavier on the mind of %s: %s or %s?", who, thing, other) },
+		func() string { return fmt.Sprintf("Continue: \"It was in %s that %s first saw %s", place, who, thing) },
+		func() string {
+			return fmt.Sprintf("Plan a %d-day visit to %s with time for %s and %s.", n, place, thing, other)
+		},
+		func() string { return fmt.Sprintf("Shorten to %d words\n\n%s", n+3, ramble(thing, other, place, who)) },
 	}
-	return forms[r.IntN(len(forms))]()
+	task := forms[r.IntN(len(forms))]()
+	switch r.IntN(6) {
+	case 0:
+		return "Please " + strings.ToLower(task[:1]) + task[1:]
+	case 1:
+		return task + pick([]string{" Explain why.", " Use simple words.", " One paragraph at most.", " Give an example."})
+	default:
+		return task
+	}
+}
+
+func ramble(thing, other, place, who string) string {
+	return fmt.Sprintf("There was, as far as anybody in %s could tell, no reason at all why %s should not have been told about %s, "+
+		"had it not been for %s, which everybody had agreed to forget.", place, who, thing, other)
 }
 
 func things() []string {
