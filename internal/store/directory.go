@@ -179,11 +179,11 @@ func (d *Directory) find(id string, mac []byte, now time.Time) (a bartizan.Accou
 	switch {
 	case !known:
 		return bartizan.Account{}, bartizan.Key{}, false, nil
-	case stale:
-		return bartizan.Account{}, bartizan.Key{}, true, ErrUnavailable
 	case subtle.ConstantTimeCompare(mac, entry.mac[:]) != 1,
 		!entry.key.RevokedAt.IsZero() && !now.Before(entry.key.RevokedAt):
 		return bartizan.Account{}, bartizan.Key{}, true, bartizan.ErrUnknownKey
+	case stale: // It may have been revoked long ago.
+		return bartizan.Account{}, bartizan.Key{}, true, ErrUnavailable
 	}
 	return a, entry.key, true, nil
 }
