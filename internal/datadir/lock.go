@@ -31,7 +31,8 @@ func (d *Dir) Lock() (release func() error, err error) {
 	}
 	return func() error {
 		// The file stays: to remove it would let two processes lock two files of one name.
-		if err := errors.Join(file.Truncate(0), file.Close()); err != nil {
+		// To close it is not enough: a process that is just being started has it open too.
+		if err := errors.Join(file.Truncate(0), flock(file, syscall.LOCK_UN), file.Close()); err != nil {
 			return fmt.Errorf("unlock data folder %s: %w", d.path, err)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -505,8 +506,8 @@ func TestCanary(t *testing.T) {
 	mac := store.KeyMAC(secret, key)
 	for name, canary := range map[string]string{
 		"key": key, "the key's secret": key[16:], "a stranger's secret": stranger[16:], "secret": string(secret),
-		"secret in hex": fmt.Sprintf("%x", secret), "secret in decimal": strings.Trim(fmt.Sprint(secret), "[]"),
-		"hash": string(mac), "hash in hex": fmt.Sprintf("%x", mac), "hash in decimal": strings.Trim(fmt.Sprint(mac), "[]"),
+		"secret in hex": hex.EncodeToString(secret), "secret in decimal": strings.Trim(fmt.Sprintf("%d", secret), "[]"),
+		"hash": string(mac), "hash in hex": hex.EncodeToString(mac), "hash in decimal": strings.Trim(fmt.Sprintf("%d", mac), "[]"),
 	} {
 		if strings.Contains(text, canary) {
 			t.Errorf("the %s was printed", name)

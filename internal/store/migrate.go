@@ -90,7 +90,10 @@ func guard(ctx context.Context, name string) (unlock func() error, err error) {
 	for {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			return file.Close, nil
+			// To close it is not enough: a process that is just being started has it open too.
+			return func() error {
+				return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+			}, nil
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), file.Close())

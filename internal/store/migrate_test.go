@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,7 +52,7 @@ func and(t *testing.T, more ...string) fs.FS {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := len(maps.Clone(files)) + 1
+	next := len(files) + 1
 	for i, text := range more {
 		files[fmt.Sprintf("%05d_more.sql", next+i)] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -184,10 +183,9 @@ func TestMigrationKilled(t *testing.T) {
 // TestOpenAtOnce starts many on a folder without a database, and on an old one.
 func TestOpenAtOnce(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
 	for name, o := range map[string]store.Options{"new": {}, "old": store.WithMigrations(and(t, addsColumn))} {
+		path := newPath(t)
 		if name == "old" {
-			path = filepath.Join(t.TempDir(), "old.db")
 			settle(t, path)
 		}
 		var group sync.WaitGroup

@@ -325,3 +325,26 @@ func notes(t *testing.T, e Engine) {
 	}
 	check()
 }
+
+func counts(t *testing.T, e Engine) {
+	s, ctx := e.open(t), t.Context()
+	count := func(what string, levels map[bartizan.Level]int, open int) {
+		t.Helper()
+		got, err := s.AccountsByLevel(ctx)
+		must(t, "AccountsByLevel()", err)
+		same(t, "AccountsByLevel() "+what, got, levels)
+		n, err := s.OpenCases(ctx)
+		must(t, "OpenCases()", err)
+		same(t, "OpenCases() "+what, n, open)
+	}
+	count("at first", nil, 0)
+	for _, id := range []string{"ann", "bob", "eve"} {
+		newAccount(t, s, id)
+	}
+	c, _ := file(t, s, finding("f1", "ann", bartizan.VerdictAlarm, day(1)), bartizan.LevelRestricted)
+	file(t, s, finding("f2", "bob", bartizan.VerdictWatch, day(1)), bartizan.LevelNormal)
+	count("with two cases", map[bartizan.Level]int{bartizan.LevelNormal: 2, bartizan.LevelRestricted: 1}, 2)
+	_, err := s.Decide(ctx, c.ID, bartizan.RulingSuspend, "mia", "", day(2), time.Time{})
+	must(t, "Decide()", err)
+	count("after a decision", map[bartizan.Level]int{bartizan.LevelNormal: 2, bartizan.LevelSuspended: 1}, 1)
+}

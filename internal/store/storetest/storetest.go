@@ -41,6 +41,7 @@ func Run(t *testing.T, e Engine) {
 		"cases refused":         casesRefused,
 		"cases decided at once": casesDecidedAtOnce,
 		"cases listed":          casesListed,
+		"counts":                counts,
 		"notes":                 notes,
 		"partitions":            partitions,
 		"partition lost":        partitionLost,
