@@ -64,8 +64,9 @@ type entry struct {
 // Unknown is the account of exchanges that name none. It is listed and never judged.
 const Unknown = "unknown"
 
-// New returns a scanner. Hashes of the extractor need not equal those of a gateway:
-// evidence does not depend on the key.
+// New returns a scanner. With the key of a gateway the extractor finds exactly what
+// that gateway found; with another key, sketches differ a little, and so may the number
+// of the exchange at which a verdict first held.
 func New(engine *detect.Engine, extractor *detect.Extractor, calibration string) *Scanner {
 	return &Scanner{engine: engine, extractor: extractor, hash: calibration, accounts: make(map[string][]entry)}
 }

@@ -43,7 +43,7 @@ type Findings interface {
 // Snapshots keeps the detectors' state.
 type Snapshots interface {
 	LoadPartition(ctx context.Context, id int) (store.Partition, error)
-	SavePartition(ctx context.Context, p store.Partition, at time.Time) error
+	SavePartition(ctx context.Context, p store.Partition) error
 }
 
 // Store is both.
@@ -175,8 +175,8 @@ func (s *Settler) snapshot(ctx context.Context, id int) error {
 	if err != nil {
 		return fmt.Errorf("snapshot partition %d: %w", id, err)
 	}
-	row := store.Partition{ID: id, Revision: p.revision, Cursors: p.cursors, States: states}
-	if err := s.store.SavePartition(ctx, row, s.now()); err != nil {
+	row := store.Partition{ID: id, Revision: p.revision, Cursors: p.cursors, States: states, SavedAt: s.now()}
+	if err := s.store.SavePartition(ctx, row); err != nil {
 		if errors.Is(err, store.ErrLostPartition) {
 			p.loaded = false // another owner has gone on: read its state before going on
 		}

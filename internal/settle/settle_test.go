@@ -74,7 +74,7 @@ func (m *memory) LoadPartition(_ context.Context, id int) (store.Partition, erro
 	return p, nil
 }
 
-func (m *memory) SavePartition(_ context.Context, p store.Partition, _ time.Time) error {
+func (m *memory) SavePartition(_ context.Context, p store.Partition) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.away {

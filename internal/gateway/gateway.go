@@ -1,0 +1,158 @@
+// Package gateway is the HTTP face of the data plane: it takes a request in a
+// provider's shape, has the guard decide on it, forwards it to the model server
+// and passes the answer on through the shaper, once and without re-buffering.
+//
+// A request is a straight line: bound the body, find the route, know the account,
+// admit, shape, forward, settle, record. The clock is read when a request arrives
+// and when it ends. Nothing on the line waits for a disk or a database: the
+// finished record goes into the bounded queue of a [Recorder].
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path"
+	"sync"
+	"time"
+
+	"bartizan"
+	"bartizan/internal/evidence"
+	"bartizan/internal/guard"
+	"bartizan/internal/upstream"
+	"bartizan/internal/wire"
+)
+
+// Directory knows who a key belongs to. Lookup must not wait on a database for a
+// key that it has seen before.
+type Directory interface {
+	Lookup(key string) (bartizan.Account, bartizan.Key, error)
+}
+
+// Sink takes finished exchanges. Admit reports whether a new request may start:
+// it is false only when records must not be lost and cannot be kept.
+type Sink interface {
+	Admit() bool
+	Record(ctx context.Context, r Record)
+}
+
+// Route sends the models whose names match a pattern to an upstream.
+type Route struct {
+	// Match is a pattern as of [path.Match], over the model's whole name.
+	Match  string
+	Target *upstream.Target
+}
+
+// Options are the gateway's settings. Zero durations and sizes mean the defaults.
+type Options struct {
+	// Routes are tried in order; requests that none matches, and requests without
+	// a model, go to Default.
+	Routes  []Route
+	Default *upstream.Target
+	// MaxBody bounds a request body; default [DefaultMaxBody].
+	MaxBody int64
+	// MaxAnswer bounds an answer that is not a stream; default [DefaultMaxAnswer].
+	MaxAnswer int64
+	// BodyTimeout bounds the time that a client may take to send its body.
+	BodyTimeout time.Duration
+	// IdleTimeout bounds the silence of the upstream inside a stream.
+	IdleTimeout time.Duration
+	// WriteTimeout bounds one write to a client that reads slowly.
+	WriteTimeout time.Duration
+	// Now is the clock of records, limits and detectors; default [time.Now].
+	Now func() time.Time
+}
+
+// The defaults of [Options].
+const (
+	DefaultMaxBody      = 4 << 20
+	DefaultMaxAnswer    = 64 << 20
+	DefaultBodyTimeout  = 60 * time.Second
+	DefaultIdleTimeout  = 5 * time.Minute
+	DefaultWriteTimeout = 30 * time.Second
+)
+
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.MaxAnswer == 0 {
+		o.MaxAnswer = DefaultMaxAnswer
+	}
+	set(&o.BodyTimeout, DefaultBodyTimeout)
+	set(&o.IdleTimeout, DefaultIdleTimeout)
+	set(&o.WriteTimeout, DefaultWriteTimeout)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Gateway serves the data plane. Make one with [New].
+type Gateway struct {
+	options   Options
+	directory Directory
+	guard     *guard.Guard
+	client    *upstream.Client
+	keys      *evidence.Keys
+	sink      Sink
+	log       *slog.Logger
+	stats     Stats
+	buffers   sync.Pool
+	events    sync.Pool
+}
+
+var _ http.Handler = (*Gateway)(nil)
+
+// New returns a gateway. Every argument is required.
+func New(o Options, d Directory, g *guard.Guard, c *upstream.Client, k *evidence.Keys, s Sink, log *slog.Logger) *Gateway {
+	return &Gateway{
+		options: o.withDefaults(), directory: d, guard: g, client: c, keys: k, sink: s, log: log,
+		buffers: sync.Pool{New: func() any { return new(buffer) }},
+		events:  sync.Pool{New: func() any { return wire.NewEventReader(nil) }},
+	}
+}
+
+// Stats returns the gateway's counters.
+func (g *Gateway) Stats() *Stats { return &g.stats }
+
+// ServeHTTP answers one request. A panic on the way is answered by 500 and logged
+// without request data; it never ends the process. An answer that had to be cut
+// ends with a broken connection, by [http.ErrAbortHandler].
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.stats.InFlight.Add(1)
+	defer g.stats.InFlight.Add(-1)
+	c := &call{gateway: g, writer: w, request: r, control: http.NewResponseController(w)}
+	c.begin(g.options.Now())
+	c.serve()  //nolint:contextcheck // the call holds the request, and so its context
+	c.finish() //nolint:contextcheck // as above
+	if c.cut {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// target returns the upstream that serves a model.
+func (g *Gateway) target(model string) *upstream.Target {
+	if model != "" {
+		for _, r := range g.options.Routes {
+			if ok, err := path.Match(r.Match, model); err == nil && ok {
+				return r.Target
+			}
+		}
+	}
+	return g.options.Default
+}
+
+// kindOf maps the directory's errors to what the client is told: nothing about why.
+func kindOf(err error) wire.ErrorKind {
+	if errors.Is(err, bartizan.ErrUnknownKey) || errors.Is(err, bartizan.ErrUnknownAccount) {
+		return wire.ErrorUnauthorized
+	}
+	return wire.ErrorUnavailable
+}

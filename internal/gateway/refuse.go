@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"bartizan"
+	"bartizan/internal/ratelimit"
+	"bartizan/internal/wire"
+)
+
+// refuse answers with the kind's own sentence; it always returns false.
+func (c *call) refuse(kind wire.ErrorKind, reason string) bool {
+	return c.refuseWith(wire.ErrorBody{Kind: kind}, reason)
+}
+
+// refuseRequest answers a request that is at fault, in the words of the fault if
+// they are meant for the client.
+func (c *call) refuseRequest(err error) bool {
+	e := wire.ErrorBody{Kind: wire.ErrorBadRequest}
+	if fault, ok := errors.AsType[*wire.RequestError](err); ok {
+		e.Message, e.Param = fault.Message, fault.Param
+	}
+	return c.refuseWith(e, "bad_request")
+}
+
+// refuseLimit answers a request that a limit refused. The words are those of an
+// ordinary limit, whether the account is suspected or not.
+func (c *call) refuseLimit() bool {
+	decision, limit := c.exchange.Decision, c.admission.Limit
+	name := limit.Dimension.String()
+	e := wire.ErrorBody{Kind: wire.ErrorRateLimited, Dimension: name}
+	per := "per " + limit.Window.String()
+	if limit.Dimension == ratelimit.Streams {
+		e.Dimension, per = ratelimit.Requests.String(), "at once"
+	}
+	if decision.Action == bartizan.ActionDeny {
+		e.Kind = wire.ErrorBadRequest
+		e.Message = fmt.Sprintf("This request asks for more %s than your limit of %d %s can ever allow. Ask for fewer.",
+			name, limit.Amount, per)
+		return c.refuseWith(e, "")
+	}
+	seconds := retrySeconds(decision.RetryAfter)
+	c.writer.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	e.Message = fmt.Sprintf("Rate limit reached for %s: limit %d %s. Try again in %d s.", name, limit.Amount, per, seconds)
+	return c.refuseWith(e, "")
+}
+
+// retrySeconds rounds up to whole seconds, at least one.
+func retrySeconds(d time.Duration) int64 {
+	return max(1, int64((d+time.Second-1)/time.Second))
+}
+
+// rateHeaders tells what is left of the limits per minute, as the provider would.
+func (c *call) rateHeaders() {
+	var standings [2]wire.RateStanding
+	n := 0
+	for _, s := range c.admission.Standing {
+		if n < len(standings) && s.Limit.Window == ratelimit.Minute {
+			standings[n] = wire.RateStanding{
+				Dimension: s.Limit.Dimension.String(), Limit: s.Limit.Amount, Remaining: s.Remaining, Reset: s.Reset,
+			}
+			n++
+		}
+	}
+	for _, h := range c.dialect.RateHeaders(standings[:n]...) {
+		c.writer.Header().Set(h.Name, h.Value)
+	}
+}
+
+// refuseWith answers with an error in the provider's shape and, unless reason is
+// empty, notes it as the decision; it always returns false.
+func (c *call) refuseWith(e wire.ErrorBody, reason string) bool {
+	x := &c.exchange
+	if x.Outcome == "" {
+		x.Outcome = bartizan.OutcomeRefused
+	}
+	if reason != "" {
+		x.Decision = bartizan.Decision{Action: bartizan.ActionDeny, Reasons: []bartizan.Reason{{Code: reason}}}
+	}
+	status, contentType, body := c.dialect.Error(e)
+	c.write(status, contentType, body)
+	return false
+}
+
+// recoverPanic answers a panic as an internal error. Type and stack go to the log,
+// and the words of the runtime's own panics: none of them holds request data.
+func (c *call) recoverPanic() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	c.gateway.stats.Panics.Add(1)
+	words := fmt.Sprintf("%T", v)
+	if fault, ok := v.(runtime.Error); ok {
+		words = fault.Error()
+	}
+	c.gateway.log.LogAttrs(c.request.Context(), slog.LevelError, "panic while serving",
+		slog.String("exchange", c.exchange.ID), slog.String("panic", words), slog.String("stack", string(debug.Stack())))
+	c.exchange.Outcome = bartizan.OutcomeFailed
+	if c.wrote {
+		c.cut = true
+		return
+	}
+	c.refuse(wire.ErrorInternal, "")
+}
