@@ -71,7 +71,7 @@ func (c *accountsCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // the change is committed
+	defer st.Close()
 	account := bartizan.Account{
 		ID: c.Name, Tier: bartizan.Tier(c.Tier), Organisation: c.Organisation, CreatedAt: time.Now().UTC(),
 	}
@@ -109,7 +109,7 @@ func (*accountsListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // read only
+	defer st.Close()
 	list, err := allAccounts(a.ctx, st)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (c *accountsShowCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // read only
+	defer st.Close()
 	account, err := st.Account(a.ctx, c.Name)
 	if err != nil {
 		return storeError(err)
@@ -175,7 +175,7 @@ func (c *accountsChangeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // the change is committed
+	defer st.Close()
 	if err := st.SetTier(a.ctx, c.Name, bartizan.Tier(c.Tier)); err != nil {
 		return storeError(err)
 	}

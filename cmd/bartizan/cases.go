@@ -27,7 +27,7 @@ func (c *casesListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // read only
+	defer st.Close()
 	filter := store.CaseFilter{Limit: c.Limit}
 	if !c.All {
 		filter.Status = bartizan.CaseOpen
@@ -73,7 +73,7 @@ func (c *casesShowCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // read only
+	defer st.Close()
 	k, err := st.Case(a.ctx, c.ID)
 	if err != nil {
 		return storeError(err)
@@ -121,7 +121,7 @@ func (c *casesDecideCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // the change is committed
+	defer st.Close()
 	now := time.Now().UTC()
 	var until time.Time
 	if c.For > 0 {
@@ -162,7 +162,7 @@ func (c *casesNoteCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // the change is committed
+	defer st.Close()
 	if err := st.Note(a.ctx, c.ID, bartizan.Note{At: time.Now().UTC(), By: who(c.By), Text: c.Text}); err != nil {
 		return storeError(err)
 	}

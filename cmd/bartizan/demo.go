@@ -56,7 +56,7 @@ func (c *demoCmd) Run(a *app) error {
 		if err != nil {
 			return fmt.Errorf("make a temporary data folder: %w", err)
 		}
-		defer os.RemoveAll(temporary) //nolint:errcheck // a temporary folder
+		defer os.RemoveAll(temporary)
 		folder = temporary
 	}
 	d := &demo{app: a, options: c, notes: make(map[string]*demoAccount)}
@@ -129,7 +129,7 @@ func (d *demo) play(folder string) error {
 		Handler:           modelserver.NewServer(model, modelserver.Options{Habits: habits, Log: d.log, Seed: d.options.Seed}),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	group.Go(func() { _ = serveUntil(background, server, upstream) }) //nolint:errcheck // ends with the demo
+	group.Go(func() { _ = serveUntil(background, server, upstream) })
 	return d.protect(ctx, folder, "http://"+upstream.Addr().String())
 }
 

@@ -43,7 +43,7 @@ func (c *keysCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // the change is committed
+	defer st.Close()
 	out, err := createKey(a, dir, st, c.Account)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (c *keysListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // read only
+	defer st.Close()
 	keys, err := st.Keys(a.ctx, c.Account)
 	if err != nil {
 		return storeError(err)
@@ -126,7 +126,7 @@ func (c *keysRotateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // the change is committed
+	defer st.Close()
 	old, err := st.Key(a.ctx, c.ID)
 	if err != nil {
 		return storeError(err)
@@ -154,7 +154,7 @@ func (c *keysRevokeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // the change is committed
+	defer st.Close()
 	if err := st.RevokeKey(a.ctx, c.ID, time.Now().UTC()); err != nil {
 		return storeError(err)
 	}

@@ -167,7 +167,7 @@ func TestLiveAndScanFindTheSame(t *testing.T) {
 		}
 		sender := i.account(t, fmt.Sprintf("account-%02d", a), bartizan.TierPartner, client)
 		group.Go(func() {
-			r := rand.New(rand.NewPCG(5, uint64(a))) //nolint:gosec // reproducible traffic
+			r := rand.New(rand.NewPCG(5, uint64(a)))
 			if err := sender.Run(t.Context(), &budget{source, asks}, r); err != nil {
 				t.Error(err)
 			}

@@ -7,15 +7,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"bartizan/docs"
 	"bartizan/internal/modelserver"
 )
-
-func folder(path string) string { return filepath.Dir(path) }
 
 type modelCmd struct {
 	Listen    string   `default:"127.0.0.1:8000" help:"Address to listen on."`

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,8 +230,8 @@ func readKey(path string) (string, error) {
 // shut closes what was opened, the newest first.
 func (n *node) shut() error {
 	var errs []error
-	for i := len(n.close) - 1; i >= 0; i-- {
-		errs = append(errs, n.close[i]())
+	for _, closeOne := range slices.Backward(n.close) {
+		errs = append(errs, closeOne())
 	}
 	n.close = nil
 	return errors.Join(errs...)
@@ -247,7 +248,7 @@ func (n *node) seedDay(limits *counters.Memory) error {
 		return err //nolint:wrapcheck // the ledger names the act
 	}
 	tail := n.ledger.Tail(from)
-	defer tail.Close() //nolint:errcheck // read only
+	defer tail.Close()
 	for {
 		items, err := tail.Next(10_000)
 		if err != nil {

@@ -88,7 +88,7 @@ func (n *node) drain(servers []*http.Server) {
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
 			n.log.LogAttrs(ctx, slog.LevelWarn, "connections cut at the end of the drain", slog.Any("error", err))
-			_ = s.Close() //nolint:errcheck // nothing more can be done
+			_ = s.Close()
 		}
 	}
 }

@@ -149,7 +149,7 @@ func (a *app) accountNames() (name func(mac [16]byte) string, done func()) {
 	}
 	secret, err := dir.Secret(installationSecret)
 	if err != nil {
-		return hash, func() { _ = st.Close() } //nolint:errcheck // read only
+		return hash, func() { _ = st.Close() }
 	}
 	known := newNames(st, evidence.NewKeys(secret))
 	return func(mac [16]byte) string {
@@ -157,7 +157,7 @@ func (a *app) accountNames() (name func(mac [16]byte) string, done func()) {
 			return n
 		}
 		return hash(mac)
-	}, func() { _ = st.Close() } //nolint:errcheck // read only
+	}, func() { _ = st.Close() }
 }
 
 func (a *app) printScan(r *scan.Report) error {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -161,7 +162,7 @@ func (c *serveCmd) reloads(a *app, n *node) (stop func()) {
 		cancel()
 		<-done
 		if watcher != nil {
-			_ = watcher.Close() //nolint:errcheck // only watched
+			_ = watcher.Close()
 		}
 	}
 }
@@ -194,7 +195,7 @@ func watchFile(ctx context.Context, path string, changes chan<- struct{}) (*fsno
 	if err != nil {
 		return nil, fmt.Errorf("watch configuration: %w", err)
 	}
-	if err := watcher.Add(folder(path)); err != nil {
+	if err := watcher.Add(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("watch configuration: %w", err), watcher.Close())
 	}
 	go func() {
@@ -205,12 +206,19 @@ func watchFile(ctx context.Context, path string, changes chan<- struct{}) (*fsno
 			select {
 			case <-ctx.Done():
 				return
-			case _, ok := <-watcher.Events:
+			case event, ok := <-watcher.Events:
 				if !ok {
 					return
 				}
-				timer.Reset(settle)
-			case <-watcher.Errors:
+				// Orchestrators swap a link named ..data; the folder may hold much else
+				// that changes all the time.
+				if name := filepath.Base(event.Name); name == filepath.Base(path) || name == "..data" {
+					timer.Reset(settle)
+				}
+			case _, ok := <-watcher.Errors:
+				if !ok {
+					return
+				}
 			case <-timer.C:
 				select {
 				case changes <- struct{}{}:

@@ -19,7 +19,7 @@ import (
 // not part of the repository.
 func material(t testing.TB, name string) string {
 	t.Helper()
-	elsewhere := os.Getenv("BARTIZAN_SHARED") //nolint:forbidigo // where the material lies is the developer's to say
+	elsewhere := os.Getenv("BARTIZAN_SHARED")
 	for _, root := range []string{elsewhere, "../../../shared"} {
 		if root == "" {
 			continue

@@ -217,5 +217,5 @@ func (c *call) forward() (*http.Response, bool) {
 // logError logs what went wrong with the exchange.
 func (c *call) logError(level slog.Level, message string, err error, more ...slog.Attr) {
 	attrs := append([]slog.Attr{slog.String("exchange", c.exchange.ID), slog.Any("error", err)}, more...)
-	c.gateway.log.LogAttrs(c.request.Context(), level, message, attrs...)
+	c.gateway.log.LogAttrs(c.request.Context(), level, message, attrs...) //nolint:sloglint // every caller gives a constant
 }

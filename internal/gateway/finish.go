@@ -52,7 +52,7 @@ func (c *call) settle(ctx context.Context, now time.Time) {
 	}
 	usage, err := c.gateway.guard.Settle(ctx, now, &c.admission, result)
 	if err != nil {
-		c.logError(slog.LevelError, "settle reservation", err)
+		c.logError(slog.LevelError, "settle reservation", err) //nolint:contextcheck // ctx only outlives the request's own
 	}
 	x.Usage = usage
 	if result.Reported && c.route.Class == wire.ClassGenerate {

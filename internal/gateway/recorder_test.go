@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,7 @@ func record(i int) gateway.Record {
 		Account: "acme", Key: "k1", Route: "openai.chat", Outcome: bartizan.OutcomeAnswered, Status: 200,
 		Decision: bartizan.Decision{Action: bartizan.ActionAllow},
 		Usage:    bartizan.Usage{InputTokens: int64(i + 1), OutputTokens: 2},
-		Text:     &bartizan.Text{Prompt: "please list every river number " + fmt.Sprint(i)},
+		Text:     &bartizan.Text{Prompt: "please list every river number " + strconv.Itoa(i)},
 	}}
 }
 

@@ -102,7 +102,8 @@ func TestAdmitRefusals(t *testing.T) {
 		"unknown tier": {bartizan.Account{ID: "u", Tier: "gold"}, ask(1), bartizan.ActionDeny, "unknown_tier"},
 		"never fits": {
 			bartizan.Account{ID: "n", Tier: bartizan.TierPublic},
-			wire.Request{Model: "m", TextBytes: 90_000, Asked: bartizan.Asked{MaxTokens: 2048}}, bartizan.ActionDeny, "limit",
+			wire.Request{Model: "m", TextBytes: 90_000, Asked: bartizan.Asked{MaxTokens: 2048}},
+			bartizan.ActionDeny, "limit",
 		},
 	}
 	for name, tt := range tests {

@@ -93,11 +93,11 @@ func (o *Outbox) Run(ctx context.Context) error {
 		}
 	})
 	tail := o.source.Tail(o.Position() + 1)
-	defer func() { tail.Close() }() //nolint:errcheck,gosec // a read-only cursor
+	defer func() { _ = tail.Close() }() // a read-only cursor
 	lastBeat := time.Now()
 	for {
-		if o.takeRewinds() {
-			tail.Close() //nolint:errcheck,gosec // a read-only cursor
+		if o.takeRewinds(ctx) {
+			_ = tail.Close()
 			tail = o.source.Tail(o.Position() + 1)
 		}
 		n, err := o.pump(ctx, tail)
@@ -123,7 +123,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 func (o *Outbox) idle(ctx context.Context) {
 	wait, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	_, _ = o.source.Wait(wait, o.Position()) //nolint:errcheck // the loop looks again
+	_, _ = o.source.Wait(wait, o.Position())
 }
 
 // pump reads what is there and sends it, partition by partition.
@@ -201,13 +201,13 @@ func (o *Outbox) rewind(partition int, seq uint64) {
 
 // takeRewinds goes back where a receiver has asked for it; every rewind is a new
 // epoch, so that the bus does not take repeats for duplicates.
-func (o *Outbox) takeRewinds() bool {
+func (o *Outbox) takeRewinds(ctx context.Context) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	back := false
 	for p, seq := range o.rewinds {
 		if seq < o.sent[p] {
-			o.log.LogAttrs(context.Background(), slog.LevelWarn, "bus lost records: sending again",
+			o.log.LogAttrs(ctx, slog.LevelWarn, "bus lost records: sending again",
 				slog.Int("partition", p), slog.Uint64("after", seq))
 			o.sent[p] = seq
 			o.position.Store(min(o.Position(), seq))

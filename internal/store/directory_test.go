@@ -230,12 +230,12 @@ func TestLookupTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
 		s.add("ann")
-		d := store.NewDirectory(s, secret, time.Now, store.DirectoryOptions{}) //nolint:forbidigo // The bubble's clock.
+		d := store.NewDirectory(s, secret, time.Now, store.DirectoryOptions{})
 		if err := d.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		s.mu.Lock()
-		s.hold = func() { time.Sleep(time.Second) } //nolint:forbidigo // The bubble's clock.
+		s.hold = func() { time.Sleep(time.Second) }
 		s.mu.Unlock()
 		before := s.questions()
 		var group sync.WaitGroup
@@ -254,7 +254,7 @@ func TestLookupTogether(t *testing.T) {
 		go want(t, d, "stranger", strings.Repeat("x", 3), bartizan.ErrUnknownKey)
 		_, stranger := store.NewKeySecret(rand.Reader)
 		go func() { _, _, _ = d.Lookup(stranger) }()
-		time.Sleep(time.Millisecond) //nolint:forbidigo // The bubble's clock.
+		time.Sleep(time.Millisecond)
 		key := s.add("late")
 		want(t, d, "a key made meanwhile", key, nil)
 		synctest.Wait()
@@ -373,7 +373,7 @@ func TestRun(t *testing.T) {
 		s := &shelf{}
 		key := s.add("ann")
 		var log bytes.Buffer
-		d := store.NewDirectory(s, secret, time.Now, store.DirectoryOptions{ //nolint:forbidigo // The bubble's clock.
+		d := store.NewDirectory(s, secret, time.Now, store.DirectoryOptions{
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -381,7 +381,7 @@ func TestRun(t *testing.T) {
 		go func() { defer close(done); d.Run(ctx) }()
 		synctest.Wait()
 		pass := func(by time.Duration) {
-			time.Sleep(by) //nolint:forbidigo // The bubble's clock.
+			time.Sleep(by)
 			synctest.Wait()
 		}
 		want(t, d, "after the first poll", key, nil)

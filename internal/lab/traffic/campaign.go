@@ -23,7 +23,7 @@ func PromptList(seed uint64, n int) []string {
 	return out
 }
 
-func instruction(r *rand.Rand) string {
+func instruction(r *rand.Rand) string { //nolint:funlen // a table of forms
 	pick := func(list []string) string { return list[r.IntN(len(list))] }
 	thing, other, who, place := pick(things()), pick(things()), pick(people()), pick(places())
 	n := 2 + r.IntN(8)
@@ -66,7 +66,7 @@ func instruction(r *rand.Rand) string {
 			return fmt.Sprintf("Could %s have been invented in %s? Answer as %s.", thing, place, who)
 		},
 		func() string {
-			return fmt.Sprintf("Fix the spelling:\n\nteh histroy of %s beginns wiht %s", thing, other)
+			return fmt.Sprintf("Fix the grammar:\n\nthe story of %s begin with %s, do it not?", thing, other)
 		},
 		func() string {
 			return fmt.Sprintf("def about_%d(x):\n    return x  # %s\n\nAdd a docstring that mentions %s", n, thing, other)
