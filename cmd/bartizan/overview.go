@@ -61,7 +61,12 @@ func (o overview) Overview(ctx context.Context) (console.Overview, error) {
 
 // Cases returns the newest cases, open ones first.
 func (o overview) Cases(ctx context.Context, limit int) ([]bartizan.Case, error) {
-	return o.store.Cases(ctx, store.CaseFilter{Limit: limit}) //nolint:wrapcheck // the store names the act
+	list, err := o.store.Cases(ctx, store.CaseFilter{Status: bartizan.CaseOpen, Limit: limit})
+	if err != nil || len(list) == limit {
+		return list, err //nolint:wrapcheck // the store names the act
+	}
+	closed, err := o.store.Cases(ctx, store.CaseFilter{Status: bartizan.CaseClosed, Limit: limit - len(list)})
+	return append(list, closed...), err //nolint:wrapcheck // the store names the act
 }
 
 // Ready asks the store whether it answers.
