@@ -187,6 +187,7 @@ func functions() template.FuncMap {
 		"count":  thousands,
 		"num":    func(n int) int64 { return int64(n) },
 		"levels": levelNames,
+		"speaks": func(e bartizan.Evidence) bool { return e.Log10E >= 0.5 },
 		"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"e":      func(x float64) string { return strconv.FormatFloat(x, 'f', 1, 64) },
