@@ -248,6 +248,10 @@ func TestText(t *testing.T) {
 			 {"role":"user","content":[{"type":"text","text":"two"},{"type":"image_url","image_url":{"url":"x"}},{"type":"text","text":"three"}]}]}`,
 			bartizan.Text{System: "A.\nB.", Prompt: "two\nthree", Turns: 2},
 		},
+		"escapes": {
+			"openai.chat", `{"messages":[{"role":"user","cont\u0065nt":"a\n\"\u00e4\ud83d\ude00\\"}]}`,
+			bartizan.Text{Prompt: "a\n\"ä😀\\", Turns: 1},
+		},
 		"completion":   {"openai.completions", `{"prompt":"once"}`, bartizan.Text{Prompt: "once", Turns: 1}},
 		"completions":  {"openai.completions", `{"prompt":["once","twice"]}`, bartizan.Text{Prompt: "once\ntwice", Turns: 1}},
 		"ids":          {"openai.completions", `{"prompt":[1,2]}`, bartizan.Text{}},

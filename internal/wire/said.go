@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/json"
 	"strings"
 
 	"bartizan"
@@ -10,83 +9,109 @@ import (
 // Text returns what was said in a request: of a chat the last user message, the
 // system and developer messages and the number of user messages; of other requests
 // the prompt or the joined inputs. It never fails: what cannot be read has no text.
+// The body should have passed [Route.Peek]; of one that has not, parts may be missed.
 func (r *Route) Text(body []byte) bartizan.Text {
-	var request struct {
-		Messages json.RawMessage `json:"messages"`
-		Prompt   json.RawMessage `json:"prompt"`
-		Input    json.RawMessage `json:"input"`
-	}
-	if json.Unmarshal(body, &request) != nil {
-		return bartizan.Text{}
-	}
 	switch r.prompt {
 	case promptMessages:
-		return chatText(request.Messages)
+		return chatText(valueOf(body, "messages"))
 	case promptPlain:
-		return plainText(request.Prompt)
+		return plainText(valueOf(body, "prompt"))
 	case promptInput:
-		return plainText(request.Input)
+		return plainText(valueOf(body, "input"))
 	default:
 		return bartizan.Text{}
 	}
 }
 
-func plainText(raw json.RawMessage) bartizan.Text {
-	text := contentText(raw)
+// valueOf returns the value of an object's member; the last one counts, and nil means
+// that there is none.
+func valueOf(object []byte, name string) (value []byte) {
+	i := skipSpace(object, 0)
+	if i >= len(object) || object[i] != '{' {
+		return nil
+	}
+	m := members{b: object, i: i}
+	for m.next() {
+		end := skipValue(object, m.value)
+		if end >= 0 && string(m.name()) == name {
+			value = object[m.value:end]
+		}
+		m.end(end)
+	}
+	return value
+}
+
+// items calls fn with each element of list, if it is an array.
+func items(list []byte, fn func(item []byte)) {
+	i := skipSpace(list, 0)
+	if i >= len(list) || list[i] != '[' {
+		return
+	}
+	e := elements{b: list, i: i}
+	for e.next() {
+		end := skipValue(list, e.value)
+		if end >= 0 {
+			fn(list[e.value:end])
+		}
+		e.end(end)
+	}
+}
+
+// plain returns the text of a JSON string.
+func plain(value []byte) (text string, ok bool) {
+	if len(value) == 0 || value[0] != '"' {
+		return "", false
+	}
+	end, unescaped := checkString(value, 0)
+	switch {
+	case end < 0:
+		return "", false
+	case unescaped:
+		return string(value[1 : end-1]), true
+	default:
+		return string(appendDecoded(nil, value[:end])), true
+	}
+}
+
+func plainText(value []byte) bartizan.Text {
+	text := contentText(value)
 	if text == "" {
 		return bartizan.Text{}
 	}
 	return bartizan.Text{Prompt: text, Turns: 1}
 }
 
-func chatText(raw json.RawMessage) bartizan.Text {
-	var messages []json.RawMessage
-	if json.Unmarshal(raw, &messages) != nil {
-		return bartizan.Text{}
-	}
+func chatText(messages []byte) bartizan.Text {
 	var text bartizan.Text
+	var prompt []byte
 	var system []string
-	for _, rawMessage := range messages {
-		var message struct {
-			Role    string          `json:"role"`
-			Content json.RawMessage `json:"content"`
-		}
-		if json.Unmarshal(rawMessage, &message) != nil {
-			continue
-		}
-		switch message.Role {
+	items(messages, func(message []byte) {
+		role, _ := plain(valueOf(message, "role"))
+		switch role {
 		case "system", "developer":
-			system = append(system, contentText(message.Content))
+			system = append(system, contentText(valueOf(message, "content")))
 		case "user":
 			text.Turns++
-			text.Prompt = contentText(message.Content)
+			prompt = valueOf(message, "content")
 		}
-	}
-	text.System = strings.Join(system, "\n")
+	})
+	text.Prompt, text.System = contentText(prompt), strings.Join(system, "\n")
 	return text
 }
 
 // contentText returns the text of a string, of a list of strings, or of a list of
 // content parts.
-func contentText(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
+func contentText(content []byte) string {
+	if text, ok := plain(content); ok {
 		return text
 	}
-	var parts []json.RawMessage
-	if json.Unmarshal(raw, &parts) != nil {
-		return ""
-	}
 	var texts []string
-	for _, rawPart := range parts {
-		var part struct {
-			Text string `json:"text"`
-		}
-		if json.Unmarshal(rawPart, &text) == nil {
+	items(content, func(part []byte) {
+		if text, ok := plain(part); ok {
 			texts = append(texts, text)
-		} else if json.Unmarshal(rawPart, &part) == nil && part.Text != "" {
-			texts = append(texts, part.Text)
+		} else if text, _ := plain(valueOf(part, "text")); text != "" {
+			texts = append(texts, text)
 		}
-	}
+	})
 	return strings.Join(texts, "\n")
 }
