@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -276,12 +277,31 @@ func (d *demo) watch() {
 		m.verdict = f.Verdict
 		d.feed("%-18s %s at its exchange %d (log10 e = %.1f): now %s; case %s",
 			m.name, f.Verdict, f.AlarmAt, f.Log10E, guard.LevelFor(f.Verdict), k.ID)
-		for _, r := range f.Reasons {
-			if first && r.Log10E >= 1 {
-				d.feed("%-18s %s", "", r.Says)
+		if first && len(f.Reasons) > 0 {
+			for _, line := range wrap(f.Reasons[0].Says, feedWidth) {
+				d.feed("%-18s   %s", "", line)
 			}
 		}
 	}
+}
+
+// feedWidth is how long a line of an explanation gets.
+const feedWidth = 84
+
+// wrap breaks a text into lines of at most width characters, where words allow it.
+func wrap(text string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 // count tells how the requests stand.
