@@ -80,6 +80,7 @@ type Bus struct {
 	decoder *zstd.Decoder
 	log     *slog.Logger
 
+	forgets   bool // the stream lies in memory and drops what was dealt with
 	malformed atomic.Int64
 	ackWait   time.Duration
 	stop      func() // what runs after the connection is closed
@@ -155,7 +156,9 @@ func attach(ctx context.Context, conn *nats.Conn, t topology, log *slog.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("open bus: %w", err)
 	}
-	b := &Bus{conn: conn, js: js, log: log, ackWait: ackWait, stop: func() {}}
+	b := &Bus{
+		conn: conn, js: js, log: log, ackWait: ackWait, forgets: t.storage == jetstream.MemoryStorage, stop: func() {},
+	}
 	b.events, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: streamName, Subjects: []string{subjectPrefix + "*"},
 		Storage: t.storage, Replicas: t.replicas, MaxBytes: t.maxBytes, MaxAge: t.maxAge,

@@ -585,3 +585,35 @@ func TestPartition(t *testing.T) {
 		t.Errorf("Partition(ff…40) = %d; want 0", got)
 	}
 }
+
+// What was dealt with does not stay in memory: the ledger has it.
+func TestBatchesDealtWithAreDropped(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	const batches = 1000
+	in := newInbox(batches)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Consume(ctx, []int{3}, in.receive) }()
+	for i := range uint64(batches) {
+		batch := bus.Batch{Node: "n", First: i + 1, Last: i + 1, Prev: i, Payload: []byte("x")}
+		if err := b.Publish(t.Context(), 3, batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := in.wait(t)[3]
+	for i, batch := range got {
+		if batch.First != uint64(i+1) {
+			t.Fatalf("batch %d begins with %d; want all in order", i, batch.First)
+		}
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for bus.Held(t, b) > 100 && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if held := bus.Held(t, b); held > 100 {
+		t.Errorf("the stream holds %d batches; want at most 100 of %d", held, batches)
+	}
+	cancel()
+	<-done
+}

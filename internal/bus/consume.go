@@ -22,6 +22,9 @@ const (
 	pullExpiry = 2 * time.Second
 	// pullBatches bounds what waits in memory for a slow receiver, per partition.
 	pullBatches = 16
+	// forgetEvery is how many batches of a partition a stream in memory keeps after they
+	// were dealt with.
+	forgetEvery = 64
 	headerPin   = "Nats-Pin-Id"
 )
 
@@ -76,6 +79,7 @@ type owner struct {
 	pin      string
 	delivery uint64 // consumer sequence of the newest delivery
 	last     uint64 // stream sequence of the newest batch dealt with
+	kept     int    // batches dealt with that the stream still has
 }
 
 func (b *Bus) own(ctx context.Context, fail context.CancelCauseFunc, partition int, fn Receive) (*owner, error) {
@@ -158,7 +162,22 @@ func (o *owner) handle(ctx context.Context, msg jetstream.Msg) error {
 	if err := msg.Ack(); err != nil {
 		return fmt.Errorf("acknowledge batch of partition %d: %w", o.partition, closedError(err))
 	}
+	o.forget(ctx)
 	return nil
+}
+
+// forget lets the stream drop batches that are dealt with, now and then. Where streams
+// lie in memory nobody reads them again: what a new process lacks it reads from the
+// ledger. A failure costs memory until the next time and nothing else.
+func (o *owner) forget(ctx context.Context) {
+	if o.kept++; !o.bus.forgets || o.kept < forgetEvery {
+		return
+	}
+	o.kept = 0
+	err := o.bus.events.Purge(ctx, jetstream.WithPurgeSubject(subject(o.partition)), jetstream.WithPurgeSequence(o.last))
+	if err != nil {
+		o.trouble(ctx, fmt.Errorf("drop batches: %w", err))
+	}
 }
 
 // catchUp reads from the stream what the consumer has handed out before message next and

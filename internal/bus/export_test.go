@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,4 +34,14 @@ func (b *Bus) PublishRaw(ctx context.Context, partition int, header map[string][
 func (b *Bus) PutRaw(ctx context.Context, key string, value []byte) error {
 	_, err := b.levels.Put(ctx, key, value)
 	return err
+}
+
+// Held returns how many batches the stream has.
+func Held(t testing.TB, b *Bus) uint64 {
+	t.Helper()
+	info, err := b.events.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.State.Msgs
 }
