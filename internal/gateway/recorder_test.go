@@ -304,11 +304,11 @@ func TestGroupCommit(t *testing.T) {
 			r.Record(t.Context(), record(i))
 		}
 		time.Sleep(20 * time.Millisecond)
-		if d := cmp.Diff([]int{1, 256, 256, 256, 232}, l.groups); d != "" {
-			t.Errorf("groups (-want +got):\n%s", d)
-		}
 		if err := stop(); err != nil {
 			t.Errorf("Run = %v; want nil", err)
+		}
+		if d := cmp.Diff([]int{1, 256, 256, 256, 232}, l.groups); d != "" {
+			t.Errorf("groups (-want +got):\n%s", d)
 		}
 	})
 }

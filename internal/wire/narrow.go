@@ -80,7 +80,7 @@ func (e *edit) member(m *members, end int) {
 	asked := string(value) != "null" && string(value) != "false"
 	if !known {
 		if e.n.DropUnknown {
-			e.adjust(printable(name))
+			e.adjust(identifier(name))
 			e.drop(m, end)
 			return
 		}
@@ -251,4 +251,20 @@ func (e *edit) drop(m *members, end int) {
 			e.from = skipSpace(e.src, i+1)
 		}
 	}
+}
+
+// identifier names a field that no table knows, for a response header: a client may
+// have put anything there. What does not look like a field's name is not repeated.
+func identifier(name []byte) string {
+	if len(name) == 0 || len(name) > 64 {
+		return "unknown_field"
+	}
+	for _, c := range name {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return "unknown_field"
+		}
+	}
+	return string(name)
 }
