@@ -291,7 +291,7 @@ const feedWidth = 84
 // wrap breaks a text into lines of at most width characters, where words allow it.
 func wrap(text string, width int) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if line != "" && len(line)+1+len(word) > width {
 			lines = append(lines, line)
 			line = ""

@@ -3,16 +3,23 @@ package main
 import (
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"bartizan"
+	"bartizan/internal/lab/traffic"
+	"bartizan/internal/store"
 )
 
 // TestMain lets scripts run the real program under its own name.
@@ -44,7 +51,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"waitfor": waitFor, "post": post, "capture": capture,
+			"waitfor": waitFor, "post": post, "capture": capture, "collect": collect,
+			"waitcase": waitCase, "waitlevel": waitLevel, "header": header,
+			"pause": func(ts *testscript.TestScript, _ bool, args []string) {
+				d, err := time.ParseDuration(args[0])
+				ts.Check(err)
+				time.Sleep(d)
+			},
 		},
 	})
 }
@@ -114,4 +127,83 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no field %s in the output", args[1])
 	}
 	ts.Setenv(args[0], value)
+}
+
+// collect sends so many instructions of a collector's list, one after the other:
+// collect BASE-URL KEY COUNT.
+func collect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: collect BASE-URL KEY COUNT")
+	}
+	count, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	sender := &traffic.Sender{
+		URL: args[0], Key: args[1], Model: "bartizan-small", Client: http.DefaultClient, Clock: traffic.NewClock(time.Now(), 100),
+	}
+	ts.Check(sender.Run(context.Background(), traffic.NewCollector(traffic.PromptList(7, count)), rand.New(rand.NewPCG(7, 7))))
+	if got := sender.Answered.Load(); got != int64(count) {
+		ts.Fatalf("%d of %d instructions answered", got, count)
+	}
+}
+
+// until repeats a look until it is satisfied, at most for some seconds.
+func until(ts *testscript.TestScript, what string, look func() bool) {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if look() {
+			return
+		}
+	}
+	ts.Fatalf("%s: not within 10 s", what)
+}
+
+// inStore calls look with the store of a data folder.
+func inStore(ts *testscript.TestScript, folder string, look func(s *store.Store) bool) bool {
+	s, err := store.Open(context.Background(), filepath.Join(ts.MkAbs(folder), "bartizan.db"), store.Options{})
+	ts.Check(err)
+	defer s.Close()
+	return look(s)
+}
+
+// waitCase waits until an account has an open case: waitcase DATA ACCOUNT.
+func waitCase(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitcase DATA ACCOUNT")
+	}
+	until(ts, "a case of "+args[1], func() bool {
+		return inStore(ts, args[0], func(s *store.Store) bool {
+			list, err := s.Cases(context.Background(), store.CaseFilter{Account: args[1], Status: bartizan.CaseOpen})
+			return err == nil && len(list) > 0
+		})
+	})
+}
+
+// waitLevel waits until an account is at a level: waitlevel DATA ACCOUNT LEVEL.
+func waitLevel(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: waitlevel DATA ACCOUNT LEVEL")
+	}
+	until(ts, "level "+args[2]+" of "+args[1], func() bool {
+		return inStore(ts, args[0], func(s *store.Store) bool {
+			a, err := s.Account(context.Background(), args[1])
+			return err == nil && a.Level.String() == args[2]
+		})
+	})
+}
+
+// header waits until answers carry a header of a value: header KEY URL FILE NAME VALUE.
+func header(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: header KEY URL FILE NAME VALUE")
+	}
+	last := ""
+	until(ts, "header "+args[3]+" "+args[4], func() bool {
+		request, err := http.NewRequest(http.MethodPost, args[1], strings.NewReader(ts.ReadFile(args[2])))
+		ts.Check(err)
+		request.Header.Set("Authorization", "Bearer "+args[0])
+		response, err := http.DefaultClient.Do(request)
+		ts.Check(err)
+		_ = response.Body.Close()
+		last = response.Header.Get(args[3])
+		return last == args[4]
+	})
 }

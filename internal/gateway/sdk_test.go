@@ -49,7 +49,6 @@ var (
 
 // tiers are the ends of the scale: what works at both works between them.
 func tiers(t *testing.T, test func(t *testing.T, f *fixture, client openai.Client)) {
-	t.Parallel()
 	for _, tier := range []string{"public", "partner"} {
 		t.Run(tier, func(t *testing.T) {
 			t.Parallel()
@@ -60,6 +59,7 @@ func tiers(t *testing.T, test func(t *testing.T, f *fixture, client openai.Clien
 }
 
 func TestSDKChat(t *testing.T) {
+	t.Parallel()
 	tiers(t, func(t *testing.T, _ *fixture, client openai.Client) {
 		answer, err := client.Chat.Completions.New(t.Context(), question)
 		if err != nil {
@@ -72,6 +72,7 @@ func TestSDKChat(t *testing.T) {
 }
 
 func TestSDKStreamWithUsage(t *testing.T) {
+	t.Parallel()
 	tiers(t, func(t *testing.T, _ *fixture, client openai.Client) {
 		params := question
 		params.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
@@ -91,6 +92,7 @@ func TestSDKStreamWithUsage(t *testing.T) {
 }
 
 func TestSDKTools(t *testing.T) {
+	t.Parallel()
 	tiers(t, func(t *testing.T, _ *fixture, client openai.Client) {
 		params := question
 		params.MaxTokens = openai.Int(200)
@@ -121,6 +123,7 @@ func TestSDKTools(t *testing.T) {
 }
 
 func TestSDKOtherRoutes(t *testing.T) {
+	t.Parallel()
 	tiers(t, func(t *testing.T, _ *fixture, client openai.Client) {
 		embedding, err := client.Embeddings.New(t.Context(), openai.EmbeddingNewParams{
 			Model: modelserver.DefaultName, Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"a tier", "a ledger"}},
