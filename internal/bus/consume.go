@@ -24,7 +24,7 @@ const (
 	pullBatches = 16
 	// forgetEvery is how many batches of a partition a stream in memory keeps after they
 	// were dealt with.
-	forgetEvery = 64
+	forgetEvery = 16
 	headerPin   = "Nats-Pin-Id"
 )
 
