@@ -127,17 +127,27 @@ func (r *Recorder) Admit() bool {
 
 // Record queues a finished exchange, or drops and counts it as the policy says.
 func (r *Recorder) Record(ctx context.Context, rec Record) {
-	if !r.put(ctx, rec) {
-		r.drop([]Record{rec}, evidence.GapQueueFull)
+	if r.enter() {
+		defer r.putting.Done()
+		if r.put(ctx, rec) {
+			return
+		}
 	}
+	r.drop([]Record{rec}, evidence.GapQueueFull)
+}
+
+// enter lets the caller put into the queue, unless the recorder is closed.
+func (r *Recorder) enter() bool {
+	r.gate.RLock()
+	defer r.gate.RUnlock()
+	if !r.closed {
+		r.putting.Add(1)
+	}
+	return !r.closed
 }
 
 // put queues a record; it reports false when there is no room for it.
 func (r *Recorder) put(ctx context.Context, rec Record) bool {
-	if !r.enter() {
-		return false
-	}
-	defer r.putting.Done()
 	select {
 	case r.queue <- rec:
 		return true
@@ -153,19 +163,8 @@ func (r *Recorder) put(ctx context.Context, rec Record) bool {
 		return true
 	case <-wait.C:
 	case <-ctx.Done():
-	case <-r.closing:
 	}
 	return false
-}
-
-// enter lets the caller put into the queue, unless the recorder is closed.
-func (r *Recorder) enter() bool {
-	r.gate.RLock()
-	defer r.gate.RUnlock()
-	if !r.closed {
-		r.putting.Add(1)
-	}
-	return !r.closed
 }
 
 // Close makes Run write what is queued and return. Records that come later are
@@ -216,17 +215,27 @@ func (r *Recorder) gather(group []Record) []Record {
 	return group
 }
 
+// drain writes what is queued and what is still being put into the queue.
 func (r *Recorder) drain(group []Record) error {
-	r.putting.Wait()
-	for {
+	quiet := make(chan struct{}) // nobody puts or will put
+	go func() {
+		r.putting.Wait()
+		close(quiet)
+	}()
+	for open := true; open || len(r.queue) > 0; {
 		group = group[:0]
+		select {
+		case rec := <-r.queue:
+			group = append(group, rec)
+		case <-quiet:
+			open, quiet = false, nil
+		}
 		for len(group) < groupSize && len(r.queue) > 0 {
 			group = append(group, <-r.queue)
 		}
-		if len(group) == 0 {
-			break
+		if len(group) > 0 {
+			r.commit(group)
 		}
-		r.commit(group)
 	}
 	r.chores()
 	if r.failing.Load() {

@@ -216,7 +216,8 @@ func TestBlockGivesUpInTime(t *testing.T) {
 		if waited := time.Since(began); waited != 0 || r.Lost() != 2 {
 			t.Errorf("waited %v for one who does not, lost %d; want 0 and 2", waited, r.Lost())
 		}
-		// Closing while somebody waits loses neither what is queued nor the wait's end.
+		// Closing while somebody waits loses nothing of what is queued, and the gap
+		// tells of the one who waited in vain.
 		var waiting sync.WaitGroup
 		waiting.Go(func() { r.Record(t.Context(), record(4)) })
 		synctest.Wait()
@@ -226,6 +227,13 @@ func TestBlockGivesUpInTime(t *testing.T) {
 		waiting.Wait()
 		if r.Written()+r.Lost() != 5 {
 			t.Errorf("written %d, lost %d; want 5 together", r.Written(), r.Lost())
+		}
+		var told uint64
+		for _, g := range l.gaps {
+			told += g.Count
+		}
+		if told != 3 || r.Lost() != 3 {
+			t.Errorf("gaps tell of %d, lost %d; want 3 and 3", told, r.Lost())
 		}
 	})
 }
