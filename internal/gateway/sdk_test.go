@@ -4,15 +4,21 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/openai/openai-go"
 	"github.com/openai/openai-go/option"
 
+	"bartizan"
 	"bartizan/docs"
 	"bartizan/internal/modelserver"
+	"bartizan/internal/policy"
+	"bartizan/internal/ratelimit"
 )
 
 // realModel is trained once for all tests; it is read-only.
@@ -174,6 +180,11 @@ func TestSDKErrors(t *testing.T) {
 	}); status(err) != http.StatusNotFound {
 		t.Errorf("closed route: %v; want 404", err)
 	}
+	unknown := question
+	unknown.Model = "nobody"
+	if _, err := good.Chat.Completions.New(t.Context(), unknown); status(err) != http.StatusNotFound {
+		t.Errorf("unknown model: %v; want 404", err)
+	}
 	for range 25 {
 		_, err := good.Chat.Completions.New(t.Context(), question)
 		if err == nil {
@@ -188,40 +199,146 @@ func TestSDKErrors(t *testing.T) {
 	t.Error("25 requests passed a limit of 20 a minute")
 }
 
+// A client that is told to wait waits as long as it was told, and then gets through.
+func TestSDKHonoursRetryAfter(t *testing.T) {
+	t.Parallel()
+	spec := policy.Default()
+	standard := spec.Tiers[bartizan.TierStandard]
+	standard.Limits = ratelimit.Limits{{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: 60, Burst: 1}}
+	spec.Tiers[bartizan.TierStandard] = standard
+	server := httptest.NewServer(answer(completion))
+	t.Cleanup(server.Close)
+	f := deploy(t, server.URL, deployment{spec: &spec})
+	client := openai.NewClient(option.WithBaseURL(f.url+"/v1/"), option.WithAPIKey("key-standard"), option.WithMaxRetries(1))
+	for range 2 {
+		if _, err := client.Chat.Completions.New(t.Context(), question); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var outcomes []bartizan.Outcome
+	records := f.waitRecords(t, 3)
+	for _, r := range records {
+		outcomes = append(outcomes, r.Exchange.Outcome)
+	}
+	if d := cmp.Diff([]bartizan.Outcome{bartizan.OutcomeAnswered, bartizan.OutcomeRefused, bartizan.OutcomeAnswered}, outcomes); d != "" {
+		t.Errorf("outcomes (-want +got):\n%s", d)
+	}
+	if waited := records[2].Exchange.At.Sub(records[1].Exchange.At); waited < time.Second || waited > 5*time.Second {
+		t.Errorf("the client came back after %v; want the second that it was told to wait", waited)
+	}
+}
+
+// plainKeys are all that a public answer may hold, at any depth.
+const plainKeys = " id object created model choices index finish_reason logprobs usage prompt_tokens completion_tokens total_tokens " +
+	"message delta role content refusal tool_calls type function name arguments text data embedding owned_by max_model_len " +
+	"error code param "
+
+// oddKeys returns the keys of v that are not plain, and those of log-probabilities
+// that are not null.
+func oddKeys(v any) (odd []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			if !strings.Contains(plainKeys, " "+key+" ") || (key == "logprobs" && value != nil) {
+				odd = append(odd, key)
+			}
+			odd = append(odd, oddKeys(value)...)
+		}
+	case []any:
+		for _, value := range v {
+			odd = append(odd, oddKeys(value)...)
+		}
+	}
+	return odd
+}
+
+// documents are the JSON documents of an answer, whole or streamed.
+func documents(t *testing.T, answer string) (all []any) {
+	t.Helper()
+	lines := []string{answer}
+	if strings.HasPrefix(answer, "data:") {
+		lines = strings.Split(answer, "\n")
+	}
+	for _, line := range lines {
+		line = strings.TrimSpace(strings.TrimPrefix(line, "data:"))
+		if line == "" || line == "[DONE]" {
+			continue
+		}
+		var v any
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
 // A server with every bad habit discloses nothing of them at public, whole or
-// streamed, asked or not.
+// streamed, asked or not, in answers or in errors.
 func TestBadHabitsStayBehindTheGateway(t *testing.T) {
 	t.Parallel()
+	const head, talk = `{"model":"bartizan-small","max_tokens":8,`, `"messages":[{"role":"user","content":"What is a tier?"}]}`
 	f, _ := sdk(t, "key-public")
-	leaks := []string{
-		`"logprob":`, `"top_logprobs":[{`, "token_ids", "prompt_logprobs", "timings", "metrics", "fp_", "kv_transfer",
-		"cached_tokens", "acceptance", `"tokens":[`,
+	tests := map[string]struct {
+		path, body string
+		status     int
+	}{
+		"chat":               {"/v1/chat/completions", head + talk, 200},
+		"chat, asking":       {"/v1/chat/completions", head + `"logprobs":true,"top_logprobs":20,"n":3,"seed":4,"logit_bias":{"5":100},"prompt_logprobs":5,"return_token_ids":true,` + talk, 200},
+		"stream":             {"/v1/chat/completions", head + `"stream":true,` + talk, 200},
+		"stream, asking":     {"/v1/chat/completions", head + `"stream":true,"logprobs":true,"top_logprobs":5,"stream_options":{"include_usage":true},"logprob_token_ids":[1,2],` + talk, 200},
+		"completion":         {"/v1/completions", head + `"logprobs":5,"echo":true,"best_of":4,"prompt":"The gateway"}`, 200},
+		"completion, asking": {"/v1/completions", head + `"logprobs":-1,"stream":true,"prompt":"The gateway"}`, 400},
+		"embedding":          {"/v1/embeddings", `{"model":"bartizan-small","input":"a tier"}`, 200},
+		"no such model":      {"/v1/chat/completions", `{"model":"nobody",` + talk, 404},
+		"bad bias":           {"/v1/chat/completions", head + `"stop":[1,2,3,4,5,6],` + talk, 400},
 	}
-	for name, body := range map[string]string{
-		"chat":               chat,
-		"chat, asking":       `{"model":"bartizan-small","max_tokens":8,"logprobs":true,"top_logprobs":20,"messages":[{"role":"user","content":"What is a tier?"}]}`,
-		"stream":             `{"model":"bartizan-small","max_tokens":8,"stream":true,"messages":[{"role":"user","content":"What is a tier?"}]}`,
-		"stream, asking":     `{"model":"bartizan-small","max_tokens":8,"stream":true,"logprobs":true,"top_logprobs":5,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"What is a tier?"}]}`,
-		"completion, legacy": `{"model":"bartizan-small","max_tokens":8,"logprobs":5,"echo":true,"prompt":"The gateway"}`,
-	} {
-		path := "/v1/chat/completions"
-		if strings.Contains(name, "legacy") {
-			path = "/v1/completions"
+	for name, tt := range tests {
+		response, got := f.post(t, tt.path, "key-public", tt.body)
+		if response.StatusCode != tt.status {
+			t.Errorf("%s: status %d, %s; want %d", name, response.StatusCode, got, tt.status)
 		}
-		body = strings.Replace(body, `"model":"m"`, `"model":"bartizan-small"`, 1)
-		response, got := f.post(t, path, "key-public", body)
-		if response.StatusCode != http.StatusOK {
-			t.Errorf("%s: status %d, %s", name, response.StatusCode, got)
+		if odd := oddKeys(documents(t, got)); len(odd) > 0 {
+			t.Errorf("%s: the answer carries %v: %s", name, odd, got)
 		}
-		for _, leak := range leaks {
-			if strings.Contains(got, leak) {
-				t.Errorf("%s: the answer carries %s: %s", name, leak, got)
-			}
+		if strings.Contains(got, "/srv/models") || strings.Contains(got, "ocabulary") {
+			t.Errorf("%s: the answer tells of the server: %s", name, got)
 		}
 	}
-	for _, record := range f.waitRecords(t, 5) {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.url+"/v1/models", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer key-public")
+	if _, got := f.do(t, request); len(oddKeys(documents(t, got))) > 0 || strings.Contains(got, "/srv/models") {
+		t.Errorf("models: %s; want no path", got)
+	}
+	for _, record := range f.waitRecords(t, len(tests)+1) {
 		if record.Exchange.Disclosure.Values != 0 {
 			t.Errorf("record = %+v; want no value disclosed", record.Exchange)
 		}
 	}
+}
+
+// The same server tells a partner log-probabilities that were asked for, and says what
+// it took away.
+func TestPartnerGetsWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	tiers(t, func(t *testing.T, f *fixture, client openai.Client) {
+		params := question
+		params.Logprobs, params.TopLogprobs = openai.Bool(true), openai.Int(5)
+		var response *http.Response
+		answer, err := client.Chat.Completions.New(t.Context(), params, option.WithResponseInto(&response))
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := len(answer.Choices[0].Logprobs.Content)
+		x := f.waitRecords(t, 1)[0].Exchange
+		if (x.Tier == bartizan.TierPartner) != (told > 0) || (told > 0) != (x.Disclosure.Values > 0) {
+			t.Errorf("%s: %d log-probabilities, %d values recorded; want both at partner, neither at public", x.Tier, told, x.Disclosure.Values)
+		}
+		if adjusted := response.Header.Get("X-Bartizan-Adjusted"); x.Tier == bartizan.TierPublic && !strings.Contains(adjusted, "logprobs") {
+			t.Errorf("X-Bartizan-Adjusted = %q; want it to name logprobs", adjusted)
+		}
+	})
 }
