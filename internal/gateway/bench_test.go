@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,9 +21,11 @@ import (
 
 	"bartizan"
 	"bartizan/internal/counters"
+	"bartizan/internal/detect"
 	"bartizan/internal/evidence"
 	"bartizan/internal/gateway"
 	"bartizan/internal/guard"
+	"bartizan/internal/ledger"
 	"bartizan/internal/policy"
 	"bartizan/internal/ratelimit"
 	"bartizan/internal/upstream"
@@ -35,8 +38,9 @@ func (discard) Admit() bool                            { return true }
 func (discard) Record(context.Context, gateway.Record) {}
 
 // BenchmarkSmall compares one small chat completion straight from a stub upstream,
-// through a tuned [httputil.ReverseProxy], and through the gateway with its guard.
-// What a proxy costs is its row less the direct one.
+// through a tuned [httputil.ReverseProxy], through the gateway with its guard, and
+// through the gateway with features and ledger behind it. What a proxy costs is its
+// row less the direct one.
 func BenchmarkSmall(b *testing.B) {
 	stub := httptest.NewServer(answer(completion))
 	defer stub.Close()
@@ -50,9 +54,13 @@ func BenchmarkSmall(b *testing.B) {
 		BufferPool: new(copyBuffers), FlushInterval: -1,
 	})
 	defer proxy.Close()
-	guarded := httptest.NewServer(benchGateway(b, base))
+	guarded := httptest.NewServer(benchGateway(b, base, discard{}))
 	defer guarded.Close()
-	for _, row := range []struct{ name, url string }{{"direct", stub.URL}, {"proxy", proxy.URL}, {"gateway", guarded.URL}} {
+	recorded := httptest.NewServer(benchGateway(b, base, benchRecorder(b)))
+	defer recorded.Close()
+	for _, row := range []struct{ name, url string }{
+		{"direct", stub.URL}, {"proxy", proxy.URL}, {"gateway", guarded.URL}, {"recorded", recorded.URL},
+	} {
 		b.Run(row.name, func(b *testing.B) { exchangeOn(b, row.url) })
 	}
 }
@@ -70,7 +78,7 @@ func (c *copyBuffers) Get() []byte {
 func (c *copyBuffers) Put(b []byte) { c.pool.Put((*[32 << 10]byte)(b)) }
 
 // benchGateway is a gateway whose one account has limits that it never reaches.
-func benchGateway(b *testing.B, base *url.URL) *gateway.Gateway {
+func benchGateway(b *testing.B, base *url.URL, sink gateway.Sink) *gateway.Gateway {
 	b.Helper()
 	spec := policy.Default()
 	partner := spec.Tiers[bartizan.TierPartner]
@@ -88,7 +96,27 @@ func benchGateway(b *testing.B, base *url.URL) *gateway.Gateway {
 	b.Cleanup(client.Close)
 	people := directory{"key-partner": {ID: "partner", Tier: bartizan.TierPartner}}
 	return gateway.New(gateway.Options{Default: &upstream.Target{Name: "stub", URL: base, Key: upstreamKey}}, people,
-		guard.New(rules, counters.NewMemory(), guard.Options{}), client, evidence.NewKeys([]byte("bench")), discard{}, slog.New(slog.DiscardHandler))
+		guard.New(rules, counters.NewMemory(), guard.Options{}), client, evidence.NewKeys([]byte("bench")), sink, slog.New(slog.DiscardHandler))
+}
+
+// benchRecorder records into a ledger on disk.
+func benchRecorder(b *testing.B) *gateway.Recorder {
+	b.Helper()
+	keys := evidence.NewKeys([]byte("bench"))
+	book, err := ledger.Open(b.TempDir(), ledger.Options{Salt: keys.Salt})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := gateway.NewRecorder(gateway.RecorderOptions{}, book, detect.NewExtractor([]byte("features")), keys, slog.New(slog.DiscardHandler))
+	done := make(chan error, 1)
+	go func() { done <- r.Run() }()
+	b.Cleanup(func() {
+		r.Close()
+		if err := errors.Join(<-done, book.Close()); err != nil || r.Lost() > 0 {
+			b.Errorf("%v, %d records lost", err, r.Lost())
+		}
+	})
+	return r
 }
 
 // exchangeOn sends the same request again and again on one connection, with as

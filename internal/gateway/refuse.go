@@ -68,8 +68,11 @@ func (c *call) rateHeaders() {
 			n++
 		}
 	}
-	for _, h := range c.dialect.RateHeaders(standings[:n]...) {
-		c.writer.Header().Set(h.Name, h.Value)
+	headers := c.dialect.RateHeaders(standings[:n]...)
+	values := make([]string, len(headers))
+	for i, h := range headers {
+		values[i] = h.Value
+		c.writer.Header()[h.Name] = values[i : i+1 : i+1]
 	}
 }
 

@@ -110,16 +110,25 @@ type RateStanding struct {
 	Reset time.Duration
 }
 
-// RateHeaders returns the provider's headers for the standings, in order.
+// RateHeaders returns the provider's headers for the standings, in order. Their names
+// are in the canonical form of HTTP.
 func (d Dialect) RateHeaders(standings ...RateStanding) []Header {
 	headers := make([]Header, 0, 3*len(standings))
 	for _, s := range standings {
+		limit, remaining, reset := rateNames(s.Dimension)
 		headers = append(headers,
-			Header{"x-ratelimit-limit-" + s.Dimension, strconv.FormatInt(s.Limit, 10)},
-			Header{"x-ratelimit-remaining-" + s.Dimension, strconv.FormatInt(max(s.Remaining, 0), 10)},
-			Header{"x-ratelimit-reset-" + s.Dimension, resetText(s.Reset)})
+			Header{limit, strconv.FormatInt(s.Limit, 10)},
+			Header{remaining, strconv.FormatInt(max(s.Remaining, 0), 10)},
+			Header{reset, resetText(s.Reset)})
 	}
 	return headers
+}
+
+func rateNames(dimension string) (limit, remaining, reset string) {
+	if dimension == "tokens" {
+		return "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"
+	}
+	return "X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"
 }
 
 // resetText writes a duration as the provider does: "0s", "17ms", "6m0s". It rounds

@@ -73,18 +73,18 @@ func TestRateHeaders(t *testing.T) {
 		wire.RateStanding{Dimension: "tokens", Limit: 1, Remaining: 1, Reset: -time.Second},
 	)
 	want := []wire.Header{
-		{"x-ratelimit-limit-requests", "60"},
-		{"x-ratelimit-remaining-requests", "59"},
-		{"x-ratelimit-reset-requests", "1s"},
-		{"x-ratelimit-limit-tokens", "1000"},
-		{"x-ratelimit-remaining-tokens", "0"},
-		{"x-ratelimit-reset-tokens", "6m0s"},
-		{"x-ratelimit-limit-tokens", "1"},
-		{"x-ratelimit-remaining-tokens", "1"},
-		{"x-ratelimit-reset-tokens", "2ms"},
-		{"x-ratelimit-limit-tokens", "1"},
-		{"x-ratelimit-remaining-tokens", "1"},
-		{"x-ratelimit-reset-tokens", "0s"},
+		{"X-Ratelimit-Limit-Requests", "60"},
+		{"X-Ratelimit-Remaining-Requests", "59"},
+		{"X-Ratelimit-Reset-Requests", "1s"},
+		{"X-Ratelimit-Limit-Tokens", "1000"},
+		{"X-Ratelimit-Remaining-Tokens", "0"},
+		{"X-Ratelimit-Reset-Tokens", "6m0s"},
+		{"X-Ratelimit-Limit-Tokens", "1"},
+		{"X-Ratelimit-Remaining-Tokens", "1"},
+		{"X-Ratelimit-Reset-Tokens", "2ms"},
+		{"X-Ratelimit-Limit-Tokens", "1"},
+		{"X-Ratelimit-Remaining-Tokens", "1"},
+		{"X-Ratelimit-Reset-Tokens", "0s"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("RateHeaders (-want +got):\n%s", diff)
