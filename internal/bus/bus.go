@@ -48,7 +48,7 @@ const (
 	subjectPrefix  = "ev."
 	levelsBucket   = "levels"
 	cursorsBucket  = "cursors"
-	dedupWindow    = 2 * time.Minute
+	embeddedDedup  = 10 * time.Second
 	defaultMemory  = 512 << 20
 	defaultBacklog = 256 << 20
 	startTimeout   = 10 * time.Second
@@ -126,7 +126,7 @@ func Start(o Options) (*Bus, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	backlog := min(defaultBacklog, o.MaxMemory/2)
-	b, err := attach(ctx, conn, topology{storage: jetstream.MemoryStorage, replicas: 1, maxBytes: backlog, maxAge: time.Hour}, o.Log)
+	b, err := attach(ctx, conn, topology{storage: jetstream.MemoryStorage, replicas: 1, maxBytes: backlog, maxAge: time.Hour, dedup: embeddedDedup}, o.Log)
 	if err != nil {
 		conn.Close()
 		stop()
@@ -145,6 +145,9 @@ type topology struct {
 	replicas int
 	maxBytes int64
 	maxAge   time.Duration
+	// dedup is how long repeats of a sender are known. In the process a sender repeats
+	// within moments; the ids that are kept take memory.
+	dedup time.Duration
 }
 
 // attach puts streams and buckets in place on whatever server conn leads to.
@@ -162,7 +165,7 @@ func attach(ctx context.Context, conn *nats.Conn, t topology, log *slog.Logger) 
 	b.events, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: streamName, Subjects: []string{subjectPrefix + "*"},
 		Storage: t.storage, Replicas: t.replicas, MaxBytes: t.maxBytes, MaxAge: t.maxAge,
-		Discard: jetstream.DiscardOld, Duplicates: dedupWindow,
+		Discard: jetstream.DiscardOld, Duplicates: t.dedup,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make bus stream %s: %w", streamName, err)

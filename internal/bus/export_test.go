@@ -21,7 +21,7 @@ func Attach(ctx context.Context, url string) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return attach(ctx, conn, topology{storage: jetstream.MemoryStorage, replicas: 1, maxBytes: 64 << 20, maxAge: time.Hour}, nil)
+	return attach(ctx, conn, topology{storage: jetstream.MemoryStorage, replicas: 1, maxBytes: 64 << 20, maxAge: time.Hour, dedup: 2 * time.Minute}, nil)
 }
 
 // PublishRaw puts a message on a partition that no Publish would make.
