@@ -31,9 +31,6 @@ func (c *call) finish() {
 	ctx := context.WithoutCancel(c.request.Context())
 	c.settle(ctx, now)
 	c.gateway.stats.count(x)
-	if c.wrote && !c.cut {
-		_ = c.control.Flush() // the client need not wait for what only concerns the record
-	}
 	c.record(ctx)
 }
 
