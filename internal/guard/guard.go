@@ -95,9 +95,6 @@ func (g *Guard) Admit(ctx context.Context, now time.Time, account bartizan.Accou
 		return Admission{Decision: deny("suspended"), Rules: rules}, nil
 	}
 	adm := Admission{Rules: rules, Decision: bartizan.Decision{Action: bartizan.ActionAllow}, model: request.Model}
-	if route.Class == wire.ClassMetadata {
-		return adm, nil
-	}
 	adm.inputTokens = g.estimate.tokens(request.Model, request.TextBytes)
 	adm.reserved = demand(route, rules, request, adm.inputTokens)
 	out, err := g.counters.Reserve(ctx, now, account.ID, rules.Limits, adm.reserved, now.Add(g.lease))
@@ -125,7 +122,8 @@ func deny(code string) bartizan.Decision {
 }
 
 // demand is the worst case of a request: the tokens it brings and the longest
-// answers it may get.
+// answers it may get. What only asks about models costs a request too: every request
+// makes a record.
 func demand(route *wire.Route, rules *policy.Rules, request wire.Request, input int64) ratelimit.Demand {
 	d := ratelimit.Demand{Requests: 1, Tokens: input, Prompt: input}
 	if route.Class == wire.ClassGenerate {

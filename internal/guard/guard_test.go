@@ -173,3 +173,24 @@ func TestLevelForNeverSuspends(t *testing.T) {
 		}
 	}
 }
+
+// Asking about models costs a request and no tokens.
+func TestMetadataCostsARequest(t *testing.T) {
+	t.Parallel()
+	route, _ := wire.Find("GET", "/v1/models")
+	g, memory := newGuard(t)
+	account := bartizan.Account{ID: "a", Tier: bartizan.TierPublic}
+	passed := 0
+	for range 30 {
+		adm, err := g.Admit(t.Context(), noon, account, route, wire.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if adm.Decision.Allowed() {
+			passed++
+		}
+	}
+	if tokens := dayTokens(t, g, memory, account); passed != 20 || tokens != 0 {
+		t.Errorf("%d of 30 passed for %d tokens; want 20 for none", passed, tokens)
+	}
+}
