@@ -138,8 +138,7 @@ func (p *peek) member(m *members) error {
 // printable is a key as an error may show it.
 func printable(name []byte) string {
 	const most = 64
-	s := strings.ToValidUTF8(string(name), "?")
-	return s[:min(len(s), most)]
+	return strings.ToValidUTF8(string(name[:min(len(name), most)]), "?")
 }
 
 // once refuses a key that was already there.
