@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -57,6 +59,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"waitfor": waitFor, "post": post, "capture": capture, "collect": collect,
 			"waitcase": waitCase, "waitlevel": waitLevel, "header": header,
+			"nowhere": nowhere, "adminget": adminGet,
 			"pause": func(ts *testscript.TestScript, _ bool, args []string) {
 				d, err := time.ParseDuration(args[0])
 				ts.Check(err)
@@ -210,4 +213,50 @@ func header(ts *testscript.TestScript, neg bool, args []string) {
 		last = response.Header.Get(args[3])
 		return last == args[4]
 	})
+}
+
+// nowhere checks that no file below a folder holds a text: nowhere FOLDER TEXT.
+func nowhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: nowhere FOLDER TEXT")
+	}
+	files := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files++
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte(args[1])) {
+			ts.Fatalf("%s holds %q", path, args[1])
+		}
+		return err
+	}))
+	if files < 5 {
+		ts.Fatalf("only %d files were looked at", files)
+	}
+}
+
+// adminGet asks the admin plane with the token of a data folder and adds the answer to
+// the file "admin": adminget URL DATA.
+func adminGet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: adminget URL DATA")
+	}
+	request, err := http.NewRequest(http.MethodGet, args[0], http.NoBody)
+	ts.Check(err)
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile(filepath.Join(args[1], "secrets", "admin"))))
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	body, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		ts.Fatalf("GET %s: %s", args[0], response.Status)
+	}
+	file, err := os.OpenFile(ts.MkAbs("admin"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	defer file.Close()
+	_, err = file.Write(body)
+	ts.Check(err)
 }
