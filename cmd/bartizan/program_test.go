@@ -269,7 +269,7 @@ func within(t *testing.T, promised time.Duration, what string, holds func() bool
 	}
 }
 
-// config writes the configuration of a data folder the way that orchestrators do:
+// writeConfig writes the configuration of a data folder the way that orchestrators do:
 // whole, under another name, then renamed.
 func writeConfig(t *testing.T, data, text string) {
 	t.Helper()
