@@ -254,7 +254,7 @@ func TestAbortReachesTheUpstream(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("error = %v; want the context's", err)
 			}
-			if took := (<-gone).Sub(<-left); took > 100*time.Millisecond {
+			if took := (<-gone).Sub(<-left); took > abortWithin {
 				t.Errorf("the upstream knew after %v; want at most 100ms", took)
 			}
 		})
