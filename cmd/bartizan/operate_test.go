@@ -51,8 +51,7 @@ func TestReload(t *testing.T) {
 		}
 	}
 
-	// Elsewhere in the tree a file can change without the folder that is watched: here
-	// the file is a link to it.
+	// A file behind a link changes without a change in the folder that is watched.
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere.yaml")
 	if err := os.WriteFile(elsewhere, []byte(standardAt+"80}}}\n"), 0o600); err != nil {
 		t.Fatal(err)
