@@ -35,19 +35,22 @@ func TestReload(t *testing.T) {
 	within(t, 2*time.Second, "the changed file", inForce("70"))
 
 	const broken = "tiers:\n  standard:\n    limits:\n      requests: {per_minuet: 90}\ndetekt: {mode: act}\n"
-	for name, change := range map[string]func(){
-		"changed file": func() { writeConfig(t, data, broken) },
-		"hangup":       func() { p.signal(t, syscall.SIGHUP) },
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"changed file", func() { writeConfig(t, data, broken) }},
+		{"hangup", func() { p.signal(t, syscall.SIGHUP) }}, // reads the same broken file again
 	} {
 		before := len(p.errs.String())
-		change()
-		within(t, 2*time.Second, "both faults after a "+name, func() bool {
+		step.do()
+		within(t, 2*time.Second, "both faults after a "+step.name, func() bool {
 			said := p.errs.String()[before:]
 			return strings.Contains(said, "bartizan.yaml:4:18:") && strings.Contains(said, "bartizan.yaml:5:1:") &&
 				strings.Contains(said, "the old one stays in force")
 		})
 		if !inForce("70")() {
-			t.Errorf("a broken file, read after a %s, changed the policy in force", name)
+			t.Errorf("a broken file, read after a %s, changed the policy in force", step.name)
 		}
 	}
 
