@@ -77,13 +77,25 @@ func (b *buffers) Get() []byte {
 
 func (b *buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
 
+// reverseProxy is the standard library's, told that answers may begin before the
+// request has been read to its end. Without that word the server closes the request's
+// body before it writes the answer's head, while the transport still asks that body
+// for its end: the transport takes the error for a broken upload, drops the upstream's
+// connection and cuts the answer short, once in some thousand requests.
 func reverseProxy(target *url.URL) http.Handler {
-	return &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:     tunedTransport(),
 		BufferPool:    &buffers{},
 		FlushInterval: -1,
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			http.Error(w, "no full duplex", http.StatusInternalServerError)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	})
 }
 
 // bufferedHandler is the least that a proxy of our kind does: read the request, ask,

@@ -59,11 +59,16 @@ func TestSmoke(t *testing.T) {
 		t.Error("nginx is neither on PATH nor absent in the result")
 	}
 	for _, row := range rows {
+		cpu := 0.0 // of all modes: the kernel's clock may not move within a few requests
 		for _, mode := range []rig.Mode{rig.Small, rig.Big, rig.BurstLogprobs, rig.Paced} {
 			c, ok := got.Rounds[0].cell(row, mode)
-			if !ok || c.Done != c.Requests || c.Checked == 0 || c.CPUPerRequest <= 0 || c.Peak <= 0 || len(c.Faults) != 0 {
+			if !ok || c.Done != c.Requests || c.Checked == 0 || c.Peak <= 0 || len(c.Faults) != 0 {
 				t.Errorf("cell %s %s = %+v, %t; want all answers done, some checked, none wrong", row, mode, c, ok)
 			}
+			cpu += c.CPUPerRequest
+		}
+		if cpu <= 0 {
+			t.Errorf("row %s used no CPU in any mode", row)
 		}
 	}
 }
