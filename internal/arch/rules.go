@@ -29,6 +29,7 @@ type Rules struct {
 func House() Rules {
 	adapters := []string{
 		"store", "counters", "bus", "ledger", "logread", "upstream", "modelserver", "datadir",
+		"tokens",
 	}
 	faces := []string{"gateway", "settle", "scan", "console", "lab", "config"}
 	top := []string{"cmd", "bench", "arch"}
@@ -134,7 +135,7 @@ func modules(outer []string) map[string][]string {
 		"golang.org/x/sys":                    {"datadir", "ledger", "cmd"},
 		"golang.org/x/text":                   {"terms", "detect", "evidence"},
 		"golang.org/x/net":                    {"terms"},
-		"github.com/tiktoken-go/tokenizer":    {"gateway"},
+		"github.com/tiktoken-go/tokenizer":    {"tokens"},
 		"go.opentelemetry.io/otel":            {"gateway", "cmd"},
 	}
 }
