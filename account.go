@@ -93,6 +93,8 @@ type Account struct {
 	Tier         Tier      `json:"tier"`
 	Level        Level     `json:"level"`
 	CreatedAt    time.Time `json:"created_at"`
+	// Grants raise limits of the account's tier for a time, the newest last.
+	Grants []Grant `json:"grants,omitempty"`
 }
 
 // LogValue keeps an account short in logs: id, tier and level.

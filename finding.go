@@ -58,13 +58,14 @@ const (
 	CaseAppeal    CaseKind = "appeal"
 )
 
-// CaseStatus is open until a person has decided.
+// CaseStatus is closed once a person has decided.
 type CaseStatus string
 
 // The states of a case.
 const (
-	CaseOpen   CaseStatus = "open"
-	CaseClosed CaseStatus = "closed"
+	CaseOpen    CaseStatus = "open"
+	CaseWaiting CaseStatus = "waiting" // for the customer's answer, or for a second person
+	CaseClosed  CaseStatus = "closed"
 )
 
 // Case is a question for a person.
@@ -77,8 +78,12 @@ type Case struct {
 	Verdict  Verdict    `json:"verdict"`
 	OpenedAt time.Time  `json:"opened_at"`
 	Findings []Finding  `json:"findings"`
-	Assignee string     `json:"assignee,omitempty"`
-	Notes    []Note     `json:"notes,omitempty"`
+	// Request is what a [CaseLimit] asks for; nil in other cases.
+	Request  *LimitRequest `json:"request,omitempty"`
+	Assignee string        `json:"assignee,omitempty"`
+	Notes    []Note        `json:"notes,omitempty"`
+	// Events is the case's log, oldest first.
+	Events []CaseEvent `json:"events,omitempty"`
 	// Ruling is what the person decided; empty while the case is open.
 	Ruling    Ruling    `json:"ruling,omitempty"`
 	DecidedBy string    `json:"decided_by,omitempty"`
@@ -87,21 +92,33 @@ type Case struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Ruling is a person's decision on a suspicion.
+// Ruling is a person's decision on a case.
 type Ruling string
 
-// The rulings and the level that each sets.
+// The rulings on a suspicion or an appeal.
 const (
-	RulingClear    Ruling = "clear"    // normal
-	RulingWatch    Ruling = "watch"    // watch
+	// RulingClear says that the traffic is honest: the level is normal, the evidence
+	// starts afresh, and the traffic may serve as an example of honest use.
+	RulingClear    Ruling = "clear"
+	RulingWatch    Ruling = "watch"    // keep watching
 	RulingRestrict Ruling = "restrict" // restricted
 	RulingSuspend  Ruling = "suspend"  // suspended
+	// RulingRestore gives service back without saying that the traffic was honest.
+	RulingRestore Ruling = "restore"
 )
 
-// Level returns the level that the ruling sets; ok is false for an unknown ruling.
+// The rulings on a wish for higher limits.
+const (
+	RulingGrant     Ruling = "grant"
+	RulingGrantPart Ruling = "grant_part"
+	RulingRefuse    Ruling = "refuse"
+	RulingAsk       Ruling = "ask" // ask the customer; the case waits
+)
+
+// Level returns the level that the ruling sets; ok is false for a ruling that sets none.
 func (r Ruling) Level() (level Level, ok bool) {
 	switch r {
-	case RulingClear:
+	case RulingClear, RulingRestore:
 		return LevelNormal, true
 	case RulingWatch:
 		return LevelWatch, true
@@ -109,9 +126,19 @@ func (r Ruling) Level() (level Level, ok bool) {
 		return LevelRestricted, true
 	case RulingSuspend:
 		return LevelSuspended, true
+	case RulingGrant, RulingGrantPart, RulingRefuse, RulingAsk:
+		return LevelNormal, false
 	default:
 		return LevelNormal, false
 	}
+}
+
+// Rulings lists those that a case of the kind can get.
+func (k CaseKind) Rulings() []Ruling {
+	if k == CaseLimit {
+		return []Ruling{RulingGrant, RulingGrantPart, RulingRefuse, RulingAsk}
+	}
+	return []Ruling{RulingClear, RulingWatch, RulingRestrict, RulingSuspend, RulingRestore}
 }
 
 // Note is a remark of a person on a case.
