@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"bartizan"
-	"bartizan/internal/ratelimit"
 	"bartizan/internal/wire"
 )
 
@@ -33,21 +32,16 @@ func (c *call) refuseRequest(err error) bool {
 // ordinary limit, whether the account is suspected or not.
 func (c *call) refuseLimit() bool {
 	decision, limit := c.exchange.Decision, c.admission.Limit
-	name := limit.Dimension.String()
-	e := wire.ErrorBody{Kind: wire.ErrorRateLimited, Dimension: name}
-	per := "per " + limit.Window.String()
-	if limit.Dimension == ratelimit.Streams {
-		e.Dimension, per = ratelimit.Requests.String(), "at once"
+	e := wire.ErrorBody{
+		Kind: wire.ErrorRateLimited, Dimension: limit.Dimension.String(), Window: limit.Window.String(), Limit: limit.Amount,
 	}
 	if decision.Action == bartizan.ActionDeny {
 		e.Kind = wire.ErrorBadRequest
-		e.Message = fmt.Sprintf("This request asks for more %s than your limit of %d %s can ever allow. Ask for fewer.",
-			name, limit.Amount, per)
 		return c.refuseWith(e, "")
 	}
 	seconds := retrySeconds(decision.RetryAfter)
+	e.RetryAfter = time.Duration(seconds) * time.Second
 	c.writer.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
-	e.Message = fmt.Sprintf("Rate limit reached for %s: limit %d %s. Try again in %d s.", name, limit.Amount, per, seconds)
 	return c.refuseWith(e, "")
 }
 
@@ -56,19 +50,17 @@ func retrySeconds(d time.Duration) int64 {
 	return max(1, int64((d+time.Second-1)/time.Second))
 }
 
-// rateHeaders tells what is left of the limits per minute, as the provider would.
+// rateHeaders tells what is left of the limits, as the provider would.
 func (c *call) rateHeaders() {
-	var standings [2]wire.RateStanding
-	n := 0
+	var room [8]wire.RateStanding
+	standings := room[:0]
 	for _, s := range c.admission.Standing {
-		if n < len(standings) && s.Limit.Window == ratelimit.Minute {
-			standings[n] = wire.RateStanding{
-				Dimension: s.Limit.Dimension.String(), Limit: s.Limit.Amount, Remaining: s.Remaining, Reset: s.Reset,
-			}
-			n++
-		}
+		standings = append(standings, wire.RateStanding{
+			Dimension: s.Limit.Dimension.String(), Window: s.Limit.Window.String(),
+			Limit: s.Limit.Amount, Remaining: s.Remaining, Reset: s.Reset,
+		})
 	}
-	headers := c.dialect.RateHeaders(standings[:n]...)
+	headers := c.dialect.RateHeaders(c.exchange.At, standings)
 	values := make([]string, len(headers))
 	for i, h := range headers {
 		values[i] = h.Value
@@ -86,6 +78,7 @@ func (c *call) refuseWith(e wire.ErrorBody, reason string) bool {
 	if reason != "" {
 		x.Decision = bartizan.Decision{Action: bartizan.ActionDeny, Reasons: []bartizan.Reason{{Code: reason}}}
 	}
+	e.RequestID = x.ID
 	status, contentType, body := c.dialect.Error(e)
 	c.write(status, contentType, body)
 	return false

@@ -194,6 +194,9 @@ func TestSDKErrors(t *testing.T) {
 		if !ok || fault.StatusCode != http.StatusTooManyRequests || fault.Response.Header.Get("Retry-After") == "" {
 			t.Errorf("over the limit: %v; want 429 with Retry-After", err)
 		}
+		if ok && (fault.Type != "requests" || fault.Code != "rate_limit_exceeded" || !strings.Contains(fault.Message, "limit 20 per minute")) {
+			t.Errorf("over the limit: %s; want one of requests that names the limit of 20 per minute", fault.RawJSON())
+		}
 		return
 	}
 	t.Error("25 requests passed a limit of 20 a minute")

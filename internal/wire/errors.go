@@ -28,67 +28,132 @@ const (
 // ErrorBody is what an error tells the client.
 type ErrorBody struct {
 	Kind ErrorKind
-	// Message is the text; empty means the kind's own sentence.
+	// Message is the text; empty means the kind's own sentence, which names the
+	// limit if one is given.
 	Message string
 	// Param names the request field at fault, or is empty.
 	Param string
-	// Code is the provider's code; empty means the kind's own.
+	// Code is the provider's code; empty means the kind's own. Not every dialect
+	// has one.
 	Code string
-	// Dimension is "requests" or "tokens" on [ErrorRateLimited].
-	Dimension string
+	// RequestID is the name of the exchange, for dialects that tell it in the body.
+	RequestID string
+
+	// Dimension, Window and Limit are the limit that refused the request, in the
+	// words of a [RateStanding]. A limit with [ErrorBadRequest] is one that is
+	// smaller than the request and so will never let it pass.
+	Dimension, Window string
+	Limit             int64
+	// RetryAfter is when to try again; 0 means later.
+	RetryAfter time.Duration
+	// More tells how to ask for a higher limit; it stands behind the kind's own
+	// sentence.
+	More string
 }
 
-// openAIErrors gives each kind its status, type, code and sentence.
-var openAIErrors = [...]struct { //nolint:gochecknoglobals // a static table
-	status             int
-	kind, code, phrase string
-}{
-	ErrorBadRequest:   {400, "invalid_request_error", "", "The request is not valid."},
-	ErrorUnauthorized: {401, "invalid_request_error", "invalid_api_key", "A valid API key is required."},
-	ErrorForbidden:    {403, "invalid_request_error", "access_denied", "This key has no access."},
-	ErrorUnknownRoute: {404, "invalid_request_error", "unknown_url", "There is no such endpoint."},
-	ErrorMethod:       {405, "invalid_request_error", "method_not_allowed", "This endpoint does not take that method."},
-	ErrorTooLarge:     {413, "invalid_request_error", "request_too_large", "The request body is too large."},
-	ErrorUnsupportedMedia: {
-		415, "invalid_request_error", "unsupported_media_type",
-		"Send the request body as application/json without a content encoding.",
-	},
-	ErrorRateLimited: {429, "requests", "rate_limit_exceeded", "Rate limit reached. Try again later."},
-	ErrorInternal:    {500, "server_error", "internal_error", "The server had an error."},
-	ErrorUpstream:    {502, "server_error", "upstream_error", "The model server had an error."},
-	ErrorWithheld:    {502, "server_error", "upstream_error", "The model server's answer cannot be delivered."},
-	ErrorUnavailable: {503, "server_error", "unavailable", "The service is not available now. Try again later."},
-	ErrorUpstreamTimeout: {
-		504, "server_error", "upstream_timeout",
-		"The model server did not answer in time.",
-	},
+// phrases are the kinds' own sentences.
+var phrases = [...]string{ //nolint:gochecknoglobals // a static table
+	ErrorBadRequest:       "The request is not valid.",
+	ErrorUnauthorized:     "A valid API key is required.",
+	ErrorForbidden:        "This key has no access.",
+	ErrorUnknownRoute:     "There is no such endpoint.",
+	ErrorMethod:           "This endpoint does not take that method.",
+	ErrorTooLarge:         "The request body is too large.",
+	ErrorUnsupportedMedia: "Send the request body as application/json without a content encoding.",
+	ErrorRateLimited:      "Rate limit reached. Try again later.",
+	ErrorInternal:         "The server had an error.",
+	ErrorUpstream:         "The model server had an error.",
+	ErrorWithheld:         "The model server's answer cannot be delivered.",
+	ErrorUnavailable:      "The service is not available now. Try again later.",
+	ErrorUpstreamTimeout:  "The model server did not answer in time.",
+}
+
+// errorRow is what a dialect makes of a kind. A kind without a row is
+// [ErrorInternal].
+type errorRow struct {
+	status     int
+	kind, code string
+}
+
+var openAIErrors = [...]errorRow{ //nolint:gochecknoglobals // a static table
+	ErrorBadRequest:       {400, "invalid_request_error", ""},
+	ErrorUnauthorized:     {401, "invalid_request_error", "invalid_api_key"},
+	ErrorForbidden:        {403, "invalid_request_error", "access_denied"},
+	ErrorUnknownRoute:     {404, "invalid_request_error", "unknown_url"},
+	ErrorMethod:           {405, "invalid_request_error", "method_not_allowed"},
+	ErrorTooLarge:         {413, "invalid_request_error", "request_too_large"},
+	ErrorUnsupportedMedia: {415, "invalid_request_error", "unsupported_media_type"},
+	ErrorRateLimited:      {429, "requests", "rate_limit_exceeded"},
+	ErrorInternal:         {500, "server_error", "internal_error"},
+	ErrorUpstream:         {502, "server_error", "upstream_error"},
+	ErrorWithheld:         {502, "server_error", "upstream_error"},
+	ErrorUnavailable:      {503, "server_error", "unavailable"},
+	ErrorUpstreamTimeout:  {504, "server_error", "upstream_timeout"},
+}
+
+var anthropicErrors = [...]errorRow{ //nolint:gochecknoglobals // a static table
+	ErrorBadRequest:       {400, "invalid_request_error", ""},
+	ErrorUnauthorized:     {401, "authentication_error", ""},
+	ErrorForbidden:        {403, "permission_error", ""},
+	ErrorUnknownRoute:     {404, "not_found_error", ""},
+	ErrorMethod:           {405, "invalid_request_error", ""},
+	ErrorTooLarge:         {413, "request_too_large", ""},
+	ErrorUnsupportedMedia: {415, "invalid_request_error", ""},
+	ErrorRateLimited:      {429, "rate_limit_error", ""},
+	ErrorInternal:         {500, "api_error", ""},
+	ErrorUpstream:         {502, "api_error", ""},
+	ErrorWithheld:         {502, "api_error", ""},
+	ErrorUnavailable:      {529, "overloaded_error", ""},
+	ErrorUpstreamTimeout:  {504, "timeout_error", ""},
 }
 
 // Error returns the status, content type and body of an error in the provider's shape.
 func (d Dialect) Error(e ErrorBody) (status int, contentType string, body []byte) {
-	row := openAIErrors[ErrorInternal]
-	if int(e.Kind) < len(openAIErrors) {
-		row = openAIErrors[e.Kind]
+	if int(e.Kind) >= len(phrases) {
+		e.Kind = ErrorInternal
 	}
-	if e.Kind == ErrorRateLimited && e.Dimension != "" {
-		row.kind = e.Dimension
+	if d == DialectAnthropic {
+		row := anthropicErrors[e.Kind]
+		return row.status, "application/json", appendAnthropicError(nil, row, e)
 	}
-	if e.Message != "" {
-		row.phrase = e.Message
+	row := openAIErrors[e.Kind]
+	return row.status, "application/json", appendOpenAIError(nil, row, e)
+}
+
+func appendOpenAIError(body []byte, row errorRow, e ErrorBody) []byte {
+	if e.Kind == ErrorRateLimited {
+		switch {
+		case e.exhausted():
+			row.kind, row.code = "insufficient_quota", "insufficient_quota"
+		case countsTokens(e.Dimension):
+			row.kind = "tokens"
+		}
 	}
 	if e.Code != "" {
 		row.code = e.Code
 	}
 	body = append(body, `{"error":{"message":`...)
-	body = appendQuoted(body, row.phrase)
+	body = appendQuoted(body, e.message())
 	body = append(body, `,"type":`...)
 	body = appendQuoted(body, row.kind)
 	body = append(body, `,"param":`...)
 	body = appendQuotedOrNull(body, e.Param)
 	body = append(body, `,"code":`...)
 	body = appendQuotedOrNull(body, row.code)
-	body = append(body, '}', '}')
-	return row.status, "application/json", body
+	return append(body, '}', '}')
+}
+
+func appendAnthropicError(body []byte, row errorRow, e ErrorBody) []byte {
+	body = append(body, `{"type":"error","error":{"type":`...)
+	body = appendQuoted(body, row.kind)
+	body = append(body, `,"message":`...)
+	body = appendQuoted(body, e.message())
+	body = append(body, '}')
+	if e.RequestID != "" {
+		body = append(body, `,"request_id":`...)
+		body = appendQuoted(body, e.RequestID)
+	}
+	return append(body, '}')
 }
 
 func appendQuotedOrNull(dst []byte, s string) []byte {
@@ -98,49 +163,89 @@ func appendQuotedOrNull(dst []byte, s string) []byte {
 	return appendQuoted(dst, s)
 }
 
-// Header is one HTTP header.
-type Header struct{ Name, Value string }
-
-// RateStanding is what is left of one limit.
-type RateStanding struct {
-	// Dimension is "requests" or "tokens".
-	Dimension        string
-	Limit, Remaining int64
-	// Reset is the time until the limit is whole again.
-	Reset time.Duration
+// countsTokens reports whether a dimension counts tokens of text. What else is
+// limited is told as requests.
+func countsTokens(dimension string) bool {
+	return dimension == "tokens" || dimension == "input_tokens" || dimension == "output_tokens"
 }
 
-// RateHeaders returns the provider's headers for the standings, in order. Their names
-// are in the canonical form of HTTP.
-func (d Dialect) RateHeaders(standings ...RateStanding) []Header {
-	headers := make([]Header, 0, 3*len(standings))
-	for _, s := range standings {
-		limit, remaining, reset := rateNames(s.Dimension)
-		headers = append(headers,
-			Header{limit, strconv.FormatInt(s.Limit, 10)},
-			Header{remaining, strconv.FormatInt(max(s.Remaining, 0), 10)},
-			Header{reset, resetText(s.Reset)})
-	}
-	return headers
+// exhausted reports whether what is used up is a quota and not a rate: the money of a
+// day, or anything of a month. Waiting a little does not help then, and the OpenAI
+// dialect says insufficient_quota; a day's requests and tokens are rates there.
+func (e ErrorBody) exhausted() bool {
+	return e.Window == "month" || (e.Window == "day" && e.Dimension == "cost_microusd")
 }
 
-func rateNames(dimension string) (limit, remaining, reset string) {
-	if dimension == "tokens" {
-		return "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"
+// message is the error's text in every dialect.
+func (e ErrorBody) message() string {
+	if e.Message != "" {
+		return e.Message
 	}
-	return "X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"
+	var text string
+	switch limited := e.Limit > 0 && e.Dimension != ""; {
+	case limited && e.Kind == ErrorBadRequest:
+		text = "This request asks for more " + dimensionWords(e.Dimension) + " than your limit of " + e.amount() +
+			" can ever allow. Ask for fewer."
+	case limited && e.Kind == ErrorRateLimited && e.exhausted():
+		text = "You exceeded your current quota for " + dimensionWords(e.Dimension) + ": limit " + e.amount() + "." + e.retry()
+	case limited && e.Kind == ErrorRateLimited:
+		text = "Rate limit reached for " + dimensionWords(e.Dimension) + ": limit " + e.amount() + "." + e.retry()
+	default:
+		text = phrases[e.Kind]
+	}
+	if e.More != "" {
+		text += " " + e.More
+	}
+	return text
 }
 
-// resetText writes a duration as the provider does: "0s", "17ms", "6m0s". It rounds
-// up to milliseconds below a second and to seconds above, so that a client which
-// waits this long does not come too early.
-func resetText(d time.Duration) string {
-	if d <= 0 {
-		return "0s"
+// amount writes the limit, such as "60 per minute", "3 at once" or "$5.00 per day".
+func (e ErrorBody) amount() string {
+	text := strconv.FormatInt(e.Limit, 10)
+	if e.Dimension == "cost_microusd" {
+		text = dollars(e.Limit)
 	}
-	unit := time.Second
-	if d < time.Second {
-		unit = time.Millisecond
+	switch e.Window {
+	case "":
+		return text
+	case "concurrent":
+		return text + " at once"
+	default:
+		return text + " per " + e.Window
 	}
-	return (d + unit - 1).Truncate(unit).String()
+}
+
+// dollars writes millionths of a dollar: to the cent, or exactly where cents do not do.
+func dollars(micro int64) string {
+	const million, digits = 1_000_000, 6
+	fraction := strconv.FormatInt(million+micro%million, 10)[1:]
+	if end := digits - 4; fraction[end:] == "0000" {
+		fraction = fraction[:end]
+	}
+	return "$" + strconv.FormatInt(micro/million, 10) + "." + fraction
+}
+
+func (e ErrorBody) retry() string {
+	if e.RetryAfter <= 0 {
+		return " Try again later."
+	}
+	return " Try again in " + strconv.FormatInt(wholeSeconds(e.RetryAfter), 10) + " s."
+}
+
+// dimensionWords is a dimension as people call it.
+func dimensionWords(dimension string) string {
+	switch dimension {
+	case "input_tokens":
+		return "input tokens"
+	case "output_tokens":
+		return "output tokens"
+	case "cost_microusd":
+		return "cost"
+	case "values":
+		return "numeric values"
+	case "in_flight":
+		return "requests in flight"
+	default:
+		return dimension
+	}
 }

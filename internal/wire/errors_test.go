@@ -2,10 +2,10 @@ package wire_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"bartizan/internal/wire"
 )
@@ -64,29 +64,48 @@ func TestDialectError(t *testing.T) {
 	}
 }
 
-func TestRateHeaders(t *testing.T) {
+// The shapes of all errors, and the sentences of limits, as clients read them.
+func TestErrorGolden(t *testing.T) {
 	t.Parallel()
-	got := wire.DialectOpenAI.RateHeaders(
-		wire.RateStanding{Dimension: "requests", Limit: 60, Remaining: 59, Reset: time.Second},
-		wire.RateStanding{Dimension: "tokens", Limit: 1000, Remaining: -1, Reset: 6*time.Minute - time.Nanosecond},
-		wire.RateStanding{Dimension: "tokens", Limit: 1, Remaining: 1, Reset: 1500 * time.Microsecond},
-		wire.RateStanding{Dimension: "tokens", Limit: 1, Remaining: 1, Reset: -time.Second},
-	)
-	want := []wire.Header{
-		{"X-Ratelimit-Limit-Requests", "60"},
-		{"X-Ratelimit-Remaining-Requests", "59"},
-		{"X-Ratelimit-Reset-Requests", "1s"},
-		{"X-Ratelimit-Limit-Tokens", "1000"},
-		{"X-Ratelimit-Remaining-Tokens", "0"},
-		{"X-Ratelimit-Reset-Tokens", "6m0s"},
-		{"X-Ratelimit-Limit-Tokens", "1"},
-		{"X-Ratelimit-Remaining-Tokens", "1"},
-		{"X-Ratelimit-Reset-Tokens", "2ms"},
-		{"X-Ratelimit-Limit-Tokens", "1"},
-		{"X-Ratelimit-Remaining-Tokens", "1"},
-		{"X-Ratelimit-Reset-Tokens", "0s"},
+	const more = "Ask for a higher limit: POST /v1/limit-requests."
+	limit := func(dimension, window string, amount int64, after time.Duration) wire.ErrorBody {
+		return wire.ErrorBody{
+			Kind: wire.ErrorRateLimited, Dimension: dimension, Window: window, Limit: amount, RetryAfter: after, More: more,
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("RateHeaders (-want +got):\n%s", diff)
+	never := limit("tokens", "minute", 1000, 0)
+	never.Kind = wire.ErrorBadRequest
+	bodies := []wire.ErrorBody{
+		limit("requests", "minute", 60, 500*time.Millisecond),
+		limit("tokens", "day", 3_000_000, time.Hour+time.Nanosecond),
+		limit("input_tokens", "minute", 100_000, 12*time.Second),
+		limit("output_tokens", "hour", 20_000, 0),
+		limit("tokens", "month", 9_000_000, time.Hour),
+		limit("cost_microusd", "minute", 1, time.Second),
+		limit("cost_microusd", "day", 12_500_000, time.Hour),
+		limit("cost_microusd", "month", 5_000_000, time.Hour),
+		limit("values", "day", 50_000, time.Hour),
+		limit("prompts", "hour", 40, time.Minute),
+		limit("streams", "concurrent", 10, time.Second),
+		limit("in_flight", "concurrent", 4, time.Second),
+		limit("tokens", "", 4, 0),
+		never,
+		{Kind: wire.ErrorRateLimited, Message: "The model server is busy.", Limit: 3, Dimension: "requests", More: more},
+		{Kind: wire.ErrorForbidden, More: more},
 	}
+	for kind := wire.ErrorBadRequest; kind <= wire.ErrorUpstreamTimeout; kind++ {
+		bodies = append(bodies, wire.ErrorBody{Kind: kind, RequestID: "x1", Param: "n", Code: "c"}, wire.ErrorBody{Kind: kind})
+	}
+	var got strings.Builder
+	for name, d := range dialects() {
+		fmt.Fprintf(&got, "## %s\n", name)
+		for _, e := range bodies {
+			status, _, body := d.Error(e)
+			if !json.Valid(body) {
+				t.Errorf("%s: Error(%+v) = %s; want JSON", name, e, body)
+			}
+			fmt.Fprintf(&got, "%d %s\n", status, body)
+		}
+	}
+	golden(t, "errors", got.String())
 }

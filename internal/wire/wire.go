@@ -24,6 +24,7 @@ type Dialect uint8
 // The dialects.
 const (
 	DialectOpenAI Dialect = iota
+	DialectAnthropic
 )
 
 // Class says what a route is for, and so whether it is open by default.
