@@ -54,6 +54,10 @@ func Reach(t Tier, a Attacker, target Target) Bill {
 // settle fills in the time and the money for n items, of which an answer brings
 // perAnswer.
 func settle(t Tier, a Attacker, perAnswer, n float64, b Bill) Bill {
+	b.MicroUSD = price(t, a, b.Answers)
+	if n <= 0 {
+		return b
+	}
 	var grants []grant
 	slowest := 0.0
 	for _, l := range t.Limits {
@@ -61,8 +65,8 @@ func settle(t Tier, a Attacker, perAnswer, n float64, b Bill) Bill {
 		if !ok {
 			continue
 		}
-		if !g.possible() && n > 0 {
-			b.Never, b.Days, b.Binding = true, 0, &l
+		if !g.possible() {
+			b.Never, b.MicroUSD, b.Binding = true, 0, &l
 			return b
 		}
 		if at := g.alone(n); at > slowest {
@@ -75,7 +79,6 @@ func settle(t Tier, a Attacker, perAnswer, n float64, b Bill) Bill {
 		minutes = slowest
 	}
 	b.Days = minutes / minutesPerDay
-	b.MicroUSD = price(t, a, b.Answers)
 	return b
 }
 

@@ -1,6 +1,10 @@
 package cost
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+	"strings"
+)
 
 // Change is what a change of limits does to one bill.
 type Change struct {
@@ -30,6 +34,9 @@ func Compare(before, after Bill) Change {
 
 // String says it in a line, such as "11 months -> 3.2 days, 104.9 times faster".
 func (c Change) String() string {
+	if c.Before.Never == c.After.Never && c.Before.Days == c.After.Days && c.MicroUSD == 0 {
+		return c.Before.Duration() + ", unchanged"
+	}
 	text := c.Before.Duration() + " -> " + c.After.Duration()
 	switch {
 	case c.Speedup >= 1.05:
@@ -52,4 +59,64 @@ func (b Bill) Duration() string {
 		return "never"
 	}
 	return Duration(b.Days)
+}
+
+// Shift is the change of one row of two tables.
+type Shift struct {
+	Tier     string `json:"tier"`
+	Accounts int64  `json:"accounts"`
+	// What is collected: a number of answers, or the name of a target.
+	What   string `json:"what"`
+	Change Change `json:"change"`
+}
+
+// key is what rows of two tables have in common.
+type key struct {
+	tier     string
+	accounts int64
+	what     string
+}
+
+// CompareTables sets the rows that both tables have side by side: those with the same
+// tier, accounts and what is collected. They come in the order of before, first the
+// answers, then the targets.
+func CompareTables(before, after Table) []Shift {
+	_, bills := after.bills()
+	var shifts []Shift
+	keys, old := before.bills()
+	for _, k := range keys {
+		if now, ok := bills[k]; ok {
+			shifts = append(shifts, Shift{k.tier, k.accounts, k.what, Compare(old[k], now)})
+		}
+	}
+	return shifts
+}
+
+// bills returns the rows in order, and the bill of each.
+func (t Table) bills() ([]key, map[key]Bill) {
+	var keys []key
+	bills := map[key]Bill{}
+	add := func(k key, b Bill) {
+		keys, bills[k] = append(keys, k), b
+	}
+	for _, row := range t.Answers {
+		add(key{row.Tier, row.Accounts, row.what()}, row.Bill)
+	}
+	for _, row := range t.Targets {
+		add(key{row.Tier, row.Accounts, row.Target.Name}, row.Bill)
+	}
+	return keys, bills
+}
+
+// WriteShifts writes one aligned line for each shift.
+func WriteShifts(w io.Writer, shifts []Shift) error {
+	rows := make([][]string, 0, len(shifts)+1)
+	rows = append(rows, []string{"tier", "accounts", "what", "before -> after"})
+	for _, s := range shifts {
+		rows = append(rows, []string{s.Tier, grouped(s.Accounts), s.What, s.Change.String()})
+	}
+	var b strings.Builder
+	writeColumns(&b, rows, 1)
+	_, err := io.WriteString(w, b.String())
+	return err
 }

@@ -31,8 +31,9 @@
 //
 // The arithmetic is in float64, which cannot overflow here. Times are those of the exact
 // schedule while amounts times minutes stay under 2^53, which is every realistic input;
-// beyond that they are right to about 15 digits. Two simplifications, both in favour of
+// beyond that they are right to about 15 digits. Three simplifications, all in favour of
 // the attacker: limits of different scopes are added up over all accounts as if these
-// shared the work in fractions of an answer, and a collection of more than 400 years
-// takes the time of its slowest limit alone.
+// shared the work in fractions of an answer; the values of an answer may be spread over
+// the windows of a budget; and a collection of more than 400 years takes the time of its
+// slowest limit alone.
 package cost

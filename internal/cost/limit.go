@@ -3,6 +3,7 @@ package cost
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Unit is what a limit counts.
@@ -30,10 +31,10 @@ func unitNames() []string {
 	}
 }
 
-// String returns the unit's name in the plural, as used in texts and JSON.
+// String returns the unit's name in the plural.
 func (u Unit) String() string { return name(uint8(u), unitNames(), "unit") }
 
-// MarshalText returns the unit's name.
+// MarshalText returns the unit's name in small letters and underscores.
 func (u Unit) MarshalText() ([]byte, error) { return marshal(uint8(u), unitNames(), "unit") }
 
 // UnmarshalText accepts the names that MarshalText gives, and no others.
@@ -60,10 +61,10 @@ const (
 
 func spanNames() []string { return []string{"minute", "hour", "day", "month", "at once"} }
 
-// String returns the span's name, as used in texts and JSON.
+// String returns the span's name.
 func (s Span) String() string { return name(uint8(s), spanNames(), "span") }
 
-// MarshalText returns the span's name.
+// MarshalText returns the span's name in small letters and underscores.
 func (s Span) MarshalText() ([]byte, error) { return marshal(uint8(s), spanNames(), "span") }
 
 // UnmarshalText accepts the names that MarshalText gives, and no others.
@@ -85,7 +86,7 @@ const (
 
 func scopeNames() []string { return []string{"account", "key", "organisation"} }
 
-// String returns the scope's name, as used in texts and JSON.
+// String returns the scope's name.
 func (s Scope) String() string { return name(uint8(s), scopeNames(), "scope") }
 
 // MarshalText returns the scope's name.
@@ -161,16 +162,21 @@ func name(i uint8, names []string, kind string) string {
 
 func marshal(i uint8, names []string, kind string) ([]byte, error) {
 	if int(i) < len(names) {
-		return []byte(names[i]), nil
+		return []byte(code(names[i])), nil
 	}
 	return nil, fmt.Errorf("%s %d has no name", kind, i)
 }
 
 func unmarshal(text []byte, names []string, kind string) (uint8, error) {
 	for i, known := range names {
-		if known == string(text) {
-			return uint8(i), nil //nolint:gosec // there are fewer than 256 names
+		if code(known) == string(text) {
+			return uint8(i), nil
 		}
 	}
 	return 0, fmt.Errorf("%q is no %s", text, kind)
+}
+
+// code is a name as it stands in JSON: "at once" is at_once.
+func code(name string) string {
+	return strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(name))
 }

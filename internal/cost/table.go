@@ -2,6 +2,7 @@ package cost
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -25,6 +26,9 @@ type AnswerRow struct {
 	Accounts int64  `json:"accounts"`
 	Bill     Bill   `json:"bill"`
 }
+
+// what says what the row collects.
+func (r AnswerRow) what() string { return grouped(r.Bill.Answers) + " answers" }
 
 // TargetRow is the bill for a target, under all limits and under each kind alone.
 type TargetRow struct {
@@ -57,12 +61,33 @@ func (g Grid) filled() Grid {
 	return g
 }
 
+// validate names every fault of the grid.
+func (g Grid) validate() error {
+	var faults []error
+	for _, n := range g.Accounts {
+		if n < 1 {
+			faults = append(faults, fmt.Errorf("grid: accounts is %d; want 1 or more", n))
+		}
+	}
+	for _, n := range g.Answers {
+		faults = append(faults, natural("grid: answers", n))
+	}
+	for _, target := range g.Targets {
+		faults = append(faults, natural("grid: values of "+target.Name, target.Values))
+	}
+	return errors.Join(faults...)
+}
+
 // NewTable bills every tier for every point of the grid. The attacker's Accounts are
-// those of the grid. The error names every fault of the tiers and the attacker.
+// those of the grid. The error names every fault of the tiers, among them a name given
+// twice, of the attacker and of the grid.
 func NewTable(tiers []Tier, a Attacker, grid Grid) (Table, error) {
-	faults := []error{a.Validate()}
-	for _, t := range tiers {
+	faults := []error{a.Validate(), grid.validate()}
+	for i, t := range tiers {
 		faults = append(faults, t.Validate())
+		if slices.ContainsFunc(tiers[:i], func(other Tier) bool { return other.Name == t.Name }) {
+			faults = append(faults, fmt.Errorf("tier %s: given twice", t.Name))
+		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return Table{}, err

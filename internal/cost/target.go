@@ -1,6 +1,9 @@
 package cost
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // Target is something that an attacker can compute from enough numeric values.
 type Target struct {
@@ -18,7 +21,7 @@ type Target struct {
 // section 4: the singular values of a matrix of logits drop behind the h-th.
 func HiddenSize(h int64) Target {
 	return Target{
-		Name: "hidden size", Values: product(h+1, h+1),
+		Name: "hidden size", Values: product(plus1(h), plus1(h)),
 		Source: "(h+1)^2 log-probs, h=" + grouped(h) + " (arXiv 2403.06634)",
 	}
 }
@@ -30,7 +33,7 @@ func HiddenSize(h int64) Target {
 // 2403.09539, need the same number of whole vectors for the image of the layer.
 func OutputLayer(h, v int64) Target {
 	return Target{
-		Name: "output layer", Values: product(v, h+1),
+		Name: "output layer", Values: product(v, plus1(h)),
 		Source: "V(h+1) log-probs, V=" + grouped(v) + ", h=" + grouped(h) + " (arXiv 2403.06634)",
 	}
 }
@@ -42,7 +45,7 @@ func OutputLayer(h, v int64) Target {
 // 1609.02943, section 4.1.
 func LinearClassifier(d, k int64) Target {
 	return Target{
-		Name: "linear classifier", Values: product(d+1, k-1),
+		Name: "linear classifier", Values: product(plus1(d), max(1, k)-1),
 		Source: "(d+1)(k-1) scores, d=" + grouped(d) + ", k=" + grouped(k) + " (arXiv 1609.02943)",
 	}
 }
@@ -56,9 +59,12 @@ func Targets() []Target {
 
 // product returns a*b, at least 0 and at most the greatest int64.
 func product(a, b int64) int64 {
-	hi, lo := bits.Mul64(uint64(max(0, a)), uint64(max(0, b))) //nolint:gosec // not negative
-	if hi > 0 || lo>>63 > 0 {
-		return 1<<63 - 1
+	hi, lo := bits.Mul64(uint64(max(0, a)), uint64(max(0, b)))
+	if hi > 0 || lo > math.MaxInt64 {
+		return math.MaxInt64
 	}
-	return int64(lo) //nolint:gosec // under 2^63
+	return int64(lo)
 }
+
+// plus1 returns n+1, at most the greatest int64.
+func plus1(n int64) int64 { return min(n, math.MaxInt64-1) + 1 }

@@ -98,7 +98,7 @@ func (t Tier) values(a Attacker) float64 {
 // linked group, whose budgets are shared, as a single account.
 type Attacker struct {
 	// Accounts is how many accounts work in parallel.
-	Accounts int64 `json:"accounts"`
+	Accounts int64 `json:"accounts,omitempty"`
 	// AccountsPerOrganisation is how many of them share an organisation; a last
 	// organisation that is not full has its full limits.
 	AccountsPerOrganisation int64 `json:"accounts_per_organisation,omitempty"`

@@ -36,12 +36,9 @@ func newWalk(grants []grant) *walk {
 	return w
 }
 
-// reach returns the time at which all limits have allowed n items, and false when that
+// reach returns the time at which all limits have allowed n items, at least one, and false when that
 // lies beyond the first cycle of the calendar.
 func (w *walk) reach(n float64) (float64, bool) {
-	if n <= 0 {
-		return 0, true
-	}
 	var start point
 	for k := range int64(monthsPerCycle) {
 		end := monthStart(k+1) * minutesPerDay
@@ -58,9 +55,7 @@ func (w *walk) reach(n float64) (float64, bool) {
 
 // inMonth finds the time in the month that begins at start and is known to hold it.
 func (w *walk) inMonth(start point, n float64) float64 {
-	most := start.items + w.month
-	day := w.steps(start, n, minutesPerDay, most, w.day)
-	hour := w.steps(day, n, minutesPerHour, min(most, day.items+w.day), w.hour)
+	hour := w.steps(w.steps(start, n, minutesPerDay, w.day), n, minutesPerHour, w.hour)
 	at := hour.at
 	for i := range w.buckets {
 		at = max(at, w.buckets[i].when(w.full[i], n))
@@ -69,13 +64,14 @@ func (w *walk) inMonth(start point, n float64) float64 {
 }
 
 // steps goes on from p in windows of a length, each of which brings at most each, and
-// stops at the beginning of the one that reaches n.
-func (w *walk) steps(p point, n, length, most, each float64) point {
-	if math.IsInf(each, 1) && math.IsInf(most, 1) {
-		return p // no window, only buckets: their times follow from where they are
+// stops at the beginning of the one that reaches n. The larger window around them is
+// known to hold n, so only these and the buckets count.
+func (w *walk) steps(p point, n, length, each float64) point {
+	if math.IsInf(each, 1) {
+		return p // no windows, only buckets: their times follow from where they are
 	}
 	for {
-		items := w.before(p.at+length, min(most, p.items+each))
+		items := w.before(p.at+length, p.items+each)
 		if items >= n {
 			break
 		}
