@@ -127,7 +127,9 @@ func (c *casesDecideCmd) Run(a *app) error {
 	if c.For > 0 {
 		until = now.Add(c.For)
 	}
-	k, err := st.Decide(a.ctx, c.ID, bartizan.Ruling(c.Ruling), who(c.By), c.Note, now, until)
+	k, err := st.Decide(a.ctx, c.ID, store.Decision{
+		Ruling: bartizan.Ruling(c.Ruling), By: who(c.By), Why: c.Note, At: now, Until: until,
+	})
 	if err != nil {
 		return storeError(err)
 	}

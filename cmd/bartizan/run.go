@@ -141,7 +141,7 @@ func (n *node) watchLevels(ctx context.Context) error {
 // with whatever command.
 func (n *node) watchRulings(ctx context.Context) error {
 	since := time.Now().UTC()
-	done := make(map[string]bool) // a case decided at the very time of since comes again
+	done := make(map[string]time.Time) // a case decided at the very time of since comes again
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -160,14 +160,14 @@ func (n *node) watchRulings(ctx context.Context) error {
 			if k.DecidedAt.After(newest) {
 				newest = k.DecidedAt
 			}
-			if k.Ruling != bartizan.RulingClear || done[k.ID] {
+			if k.Ruling != bartizan.RulingClear || done[k.ID].Equal(k.DecidedAt) {
 				continue
 			}
 			if err := n.settler.Reset(ctx, k.Account, n.keys.Account(k.Account), n.now()); err != nil {
 				n.log.LogAttrs(ctx, slog.LevelError, "restart evidence", slog.String("account", k.Account), slog.Any("error", err))
 				continue
 			}
-			done[k.ID] = true
+			done[k.ID] = k.DecidedAt // after an appeal it may be decided again
 		}
 		since = newest
 	}

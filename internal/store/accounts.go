@@ -66,9 +66,15 @@ func changes(result sql.Result, err error) (int64, error) {
 	return result.RowsAffected()
 }
 
-// Account returns the account named id, or [bartizan.ErrUnknownAccount].
-func (s *Store) Account(ctx context.Context, id string) (bartizan.Account, error) {
-	a, err := account(ctx, s.read, id)
+// Account returns the account named id with its grants that are not over, or
+// [bartizan.ErrUnknownAccount].
+func (s *Store) Account(ctx context.Context, id string) (a bartizan.Account, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		if a, err = account(ctx, tx, id); err != nil {
+			return err
+		}
+		return addGrants(ctx, tx, []*bartizan.Account{&a}, `= $1`, id)
+	})
 	if err != nil {
 		return bartizan.Account{}, fmt.Errorf("read account %s: %w", id, err)
 	}
@@ -84,10 +90,20 @@ func account(ctx context.Context, q querier, id string) (bartizan.Account, error
 }
 
 // Accounts returns up to limit accounts, at most 1,000, in the order of their names,
-// beginning behind the name after.
-func (s *Store) Accounts(ctx context.Context, after string, limit int) ([]bartizan.Account, error) {
-	list, err := collect(ctx, s.read, scanAccount,
-		`SELECT `+accountColumns+` FROM accounts WHERE id > $1 ORDER BY id LIMIT $2`, after, page(limit))
+// beginning behind the name after, with their grants that are not over.
+func (s *Store) Accounts(ctx context.Context, after string, limit int) (list []bartizan.Account, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		const chosen = `FROM accounts WHERE id > $1 ORDER BY id LIMIT $2`
+		list, err = collect(ctx, tx, scanAccount, `SELECT `+accountColumns+` `+chosen, after, page(limit))
+		if err != nil {
+			return err
+		}
+		refs := make([]*bartizan.Account, len(list))
+		for i := range list {
+			refs[i] = &list[i]
+		}
+		return addGrants(ctx, tx, refs, `IN (SELECT id `+chosen+`)`, after, page(limit))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list accounts: %w", err)
 	}
@@ -130,16 +146,27 @@ type AccountChange struct {
 // AccountChanges returns up to 1,000 accounts that changed at the given revision or
 // later, in the order of changes, behind the account id of that revision. Begin with the
 // revision after the last one known and "", and go on with Changed and ID of the last
-// account returned until none comes. What changes meanwhile comes again, later.
-func (s *Store) AccountChanges(ctx context.Context, revision int64, id string) ([]AccountChange, error) {
-	list, err := collect(ctx, s.read, func(row scanner) (c AccountChange, err error) {
-		var created int64
-		err = row.Scan(&c.Account.ID, &c.Account.Organisation, &c.Account.Tier, &c.Account.Level, &created,
-			&c.LevelVersion, &c.LevelReason, &c.Changed)
-		c.Account.CreatedAt = instant(created)
-		return c, err
-	}, `SELECT `+accountColumns+`, level_version, level_reason, changed FROM accounts
-		WHERE (changed, id) > ($1, $2) ORDER BY changed, id LIMIT $3`, revision, id, maxPage)
+// account returned until none comes. What changes meanwhile comes again, later. Grants
+// that were revoked or whose end [Store.Expire] has carried out are left out.
+func (s *Store) AccountChanges(ctx context.Context, revision int64, id string) (list []AccountChange, err error) {
+	err = s.view(ctx, func(tx *sql.Tx) error {
+		const chosen = `FROM accounts WHERE (changed, id) > ($1, $2) ORDER BY changed, id LIMIT $3`
+		list, err = collect(ctx, tx, func(row scanner) (c AccountChange, err error) {
+			var created int64
+			err = row.Scan(&c.Account.ID, &c.Account.Organisation, &c.Account.Tier, &c.Account.Level, &created,
+				&c.LevelVersion, &c.LevelReason, &c.Changed)
+			c.Account.CreatedAt = instant(created)
+			return c, err
+		}, `SELECT `+accountColumns+`, level_version, level_reason, changed `+chosen, revision, id, maxPage)
+		if err != nil {
+			return err
+		}
+		refs := make([]*bartizan.Account, len(list))
+		for i := range list {
+			refs[i] = &list[i].Account
+		}
+		return addGrants(ctx, tx, refs, `IN (SELECT id `+chosen+`)`, revision, id, maxPage)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list changed accounts: %w", err)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -11,31 +12,24 @@ import (
 	"bartizan"
 )
 
-// DecidedError says that a case was decided before, by whom and how.
-type DecidedError struct {
-	Case   string
-	Ruling bartizan.Ruling
-	By     string
-	At     time.Time
-}
-
-// Error names the one who decided.
-func (e *DecidedError) Error() string {
-	return fmt.Sprintf("already decided by %s at %s: %s", e.By, e.At.Format(time.RFC3339), e.Ruling)
-}
-
-const caseColumns = `id, kind, account, status, verdict, opened_at, assignee, ruling, decided_by, decided_at, until_at`
+const caseColumns = `id, kind, account, status, verdict, opened_at, assignee, ruling, decided_by, decided_at, until_at, request`
 
 func scanCase(row scanner) (c bartizan.Case, err error) {
 	var opened, decided, until int64
+	var request string
 	err = row.Scan(&c.ID, &c.Kind, &c.Account, &c.Status, &c.Verdict, &opened, &c.Assignee,
-		&c.Ruling, &c.DecidedBy, &decided, &until)
+		&c.Ruling, &c.DecidedBy, &decided, &until, &request)
 	c.Schema = bartizan.CaseSchema
 	c.OpenedAt, c.DecidedAt, c.Until = instant(opened), instant(decided), instant(until)
+	if err == nil && request != "" {
+		if err := json.Unmarshal([]byte(request), &c.Request); err != nil {
+			return c, fmt.Errorf("decode the request of case %s: %w", c.ID, err)
+		}
+	}
 	return c, err
 }
 
-// Case returns a case with its findings and notes, or [bartizan.ErrUnknownCase].
+// Case returns a case with its findings, notes and log, or [bartizan.ErrUnknownCase].
 func (s *Store) Case(ctx context.Context, id string) (c bartizan.Case, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		c, err = caseByID(ctx, tx, id)
@@ -79,12 +73,57 @@ func fill(ctx context.Context, q querier, c *bartizan.Case) (err error) {
 		n.At = instant(at)
 		return n, err
 	}, `SELECT written_at, author, body FROM case_notes WHERE case_id = $1 ORDER BY number`, c.ID)
+	if err != nil {
+		return err
+	}
+	c.Events, err = events(ctx, q, c.ID)
 	return err
+}
+
+// pending returns the id of the case of that kind that an account has and that is not
+// closed; there is at most one.
+func pending(ctx context.Context, q querier, name string, kind bartizan.CaseKind) (id string, found bool, err error) {
+	err = q.QueryRowContext(ctx, `SELECT id FROM cases WHERE account = $1 AND kind = $2 AND status <> 'closed'`,
+		name, string(kind)).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return id, err == nil, err
+}
+
+// insertCase adds an open case, and the opening to its log.
+func insertCase(ctx context.Context, tx *sql.Tx, c bartizan.Case, opening bartizan.CaseEvent) error {
+	request, err := encodeRequest(c.Request)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx,
+		`INSERT INTO cases (id, kind, account, status, verdict, opened_at, request, assignee, ruling, decided_by, decided_at, until_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, '', '', '', 0, 0)`,
+		c.ID, string(c.Kind), c.Account, string(bartizan.CaseOpen), string(c.Verdict), micros(c.OpenedAt), request); err != nil {
+		return err
+	}
+	opening.At, opening.Act = c.OpenedAt, bartizan.ActOpened
+	return addEvent(ctx, tx, c.ID, opening)
+}
+
+// setStatus moves a case between open and waiting.
+func setStatus(ctx context.Context, tx *sql.Tx, id string, status bartizan.CaseStatus) error {
+	_, err := tx.ExecContext(ctx, `UPDATE cases SET status = $2 WHERE id = $1`, id, string(status))
+	return err
+}
+
+// caseName makes the id of a case or grant from what is special to it. A replay into an
+// empty store gives the same names. 60 bits stay easy to type.
+func caseName(prefix, special string) string {
+	sum := sha256.Sum256([]byte(special))
+	return prefix + idEncoding().EncodeToString(sum[:8])[:12]
 }
 
 // CaseFilter chooses cases; the zero value chooses all.
 type CaseFilter struct {
 	Account string
+	Kind    bartizan.CaseKind
 	Status  bartizan.CaseStatus
 	// DecidedSince leaves out cases without a decision and those decided before it.
 	DecidedSince time.Time
@@ -94,15 +133,16 @@ type CaseFilter struct {
 	Limit int
 }
 
-// Cases returns the cases that the filter chooses with their findings and notes, those
-// opened last first.
+// Cases returns the cases that the filter chooses with their findings, notes and logs,
+// those opened last first.
 func (s *Store) Cases(ctx context.Context, filter CaseFilter) (list []bartizan.Case, err error) {
 	err = s.view(ctx, func(tx *sql.Tx) error {
 		list, err = collect(ctx, tx, scanCase, `SELECT `+caseColumns+` FROM cases
 			WHERE ($1 = '' OR account = $1) AND ($2 = '' OR status = $2) AND ($3 = 0 OR decided_at >= $3)
 			  AND ($4 = '' OR (opened_at, id) < (SELECT opened_at, id FROM cases WHERE id = $4))
-			ORDER BY opened_at DESC, id DESC LIMIT $5`,
-			filter.Account, string(filter.Status), micros(filter.DecidedSince), filter.After, page(filter.Limit))
+			  AND ($5 = '' OR kind = $5)
+			ORDER BY opened_at DESC, id DESC LIMIT $6`,
+			filter.Account, string(filter.Status), micros(filter.DecidedSince), filter.After, string(filter.Kind), page(filter.Limit))
 		for i := range list {
 			if err == nil {
 				err = fill(ctx, tx, &list[i])
@@ -114,53 +154,6 @@ func (s *Store) Cases(ctx context.Context, filter CaseFilter) (list []bartizan.C
 		return nil, fmt.Errorf("list cases: %w", err)
 	}
 	return list, nil
-}
-
-// Decide closes a case with a ruling and sets the account's level to what the ruling
-// says, both or neither. by names the one who decides and may not be empty; note and
-// until may. A case that is decided already stays as it is: the error is a
-// [*DecidedError] that names who decided.
-func (s *Store) Decide(ctx context.Context, id string, ruling bartizan.Ruling, by, note string, at, until time.Time,
-) (c bartizan.Case, err error) {
-	l, ok := ruling.Level()
-	if !ok {
-		return bartizan.Case{}, fmt.Errorf("decide case %s: ruling %q: no such ruling (clear, watch, restrict, suspend)", id, ruling)
-	}
-	if by == "" {
-		return bartizan.Case{}, fmt.Errorf("decide case %s: who decides is missing", id)
-	}
-	if !until.IsZero() && !until.After(at) {
-		return bartizan.Case{}, fmt.Errorf("decide case %s: the ruling would end at %s, before it begins",
-			id, until.Format(time.RFC3339))
-	}
-	err = s.write(ctx, s.firm, func(tx *sql.Tx) error {
-		if c, err = caseByID(ctx, tx, id); err != nil {
-			return err
-		}
-		if c.Status != bartizan.CaseOpen {
-			return &DecidedError{Case: c.ID, Ruling: c.Ruling, By: c.DecidedBy, At: c.DecidedAt}
-		}
-		if _, err := tx.ExecContext(ctx,
-			`UPDATE cases SET status = $2, ruling = $3, decided_by = $4, decided_at = $5, until_at = $6 WHERE id = $1`,
-			id, string(bartizan.CaseClosed), string(ruling), by, micros(at), micros(until)); err != nil {
-			return err
-		}
-		if note != "" {
-			if err := addNote(ctx, tx, id, bartizan.Note{At: at, By: by, Text: note}); err != nil {
-				return err
-			}
-		}
-		why := "case " + id + ": " + string(ruling) + " by " + by
-		if _, _, err := setLevel(ctx, tx, c.Account, l, why, at); err != nil {
-			return err
-		}
-		c, err = caseByID(ctx, tx, id)
-		return err
-	})
-	if err != nil {
-		return bartizan.Case{}, fmt.Errorf("decide case %s: %w", id, err)
-	}
-	return c, nil
 }
 
 // Note adds a remark to a case, open or decided.

@@ -130,7 +130,7 @@ func want(t *testing.T, d *store.Directory, what, key string, wantErr error) bar
 	if !errors.Is(err, wantErr) || wantErr == nil && err != nil {
 		t.Errorf("%s: Lookup() = %v; want %v", what, err, wantErr)
 	}
-	if err != nil && (a != bartizan.Account{} || k != bartizan.Key{}) {
+	if err != nil && (a.ID != "" || k != bartizan.Key{}) {
 		t.Errorf("%s: Lookup() = %v, %v with an error; want nothing with it", what, a, k)
 	}
 	return a

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -11,9 +10,9 @@ import (
 	"bartizan"
 )
 
-// RecordFinding files a finding under its account's open suspicion, or opens one, and
-// raises the account's level to at least l; it never lowers it. All of it happens or
-// none. The same finding recorded again changes nothing and returns the case that it is
+// RecordFinding files a finding under its account's suspicion that is open or waiting, or
+// opens one, and raises the account's level to at least l, whoever set it; it never lowers
+// it. All of it happens or none. The same finding recorded again changes nothing and returns the case that it is
 // in, decided or not: a replay cannot raise a level that a person has lowered since.
 func (s *Store) RecordFinding(ctx context.Context, f bartizan.Finding, l bartizan.Level,
 ) (c bartizan.Case, opened bool, err error) {
@@ -58,38 +57,35 @@ func caseOfFinding(ctx context.Context, tx *sql.Tx, id string) (caseID string, k
 	return caseID, err == nil, err
 }
 
-// openSuspicion returns the open suspicion of the finding's account, made if there is
-// none, with a verdict at least as strong as the finding's.
+// openSuspicion returns the suspicion of the finding's account that is not closed, made
+// if there is none, with a verdict at least as strong as the finding's.
 func openSuspicion(ctx context.Context, tx *sql.Tx, f bartizan.Finding) (id string, opened bool, err error) {
-	var verdict bartizan.Verdict
-	err = tx.QueryRowContext(ctx, `SELECT id, verdict FROM cases WHERE account = $1 AND kind = $2 AND status = $3`,
-		f.Account, string(bartizan.CaseSuspicion), string(bartizan.CaseOpen)).Scan(&id, &verdict)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	id, found, err := pending(ctx, tx, f.Account, bartizan.CaseSuspicion)
+	if err != nil {
+		return "", false, err
+	}
+	if !found {
 		if _, err := account(ctx, tx, f.Account); err != nil {
 			return "", false, err
 		}
-		id = caseIDFor(f)
-		_, err = tx.ExecContext(ctx,
-			`INSERT INTO cases (id, kind, account, status, verdict, opened_at, assignee, ruling, decided_by, decided_at, until_at)
-			 VALUES ($1, $2, $3, $4, $5, $6, '', '', '', 0, 0)`,
-			id, string(bartizan.CaseSuspicion), f.Account, string(bartizan.CaseOpen), string(f.Verdict), micros(f.At))
-		return id, true, err
-	case err != nil:
+		// A finding opens at most one case, so its id is special to it.
+		id = caseName("c", "case of finding "+f.ID)
+		return id, true, insertCase(ctx, tx, bartizan.Case{
+			ID: id, Kind: bartizan.CaseSuspicion, Account: f.Account, Verdict: f.Verdict, OpenedAt: f.At,
+		}, bartizan.CaseEvent{By: itself, Why: because(f)})
+	}
+	var verdict bartizan.Verdict
+	if err := tx.QueryRowContext(ctx, `SELECT verdict FROM cases WHERE id = $1`, id).Scan(&verdict); err != nil {
 		return "", false, err
-	case strength(f.Verdict) > strength(verdict):
+	}
+	if strength(f.Verdict) > strength(verdict) {
 		_, err = tx.ExecContext(ctx, `UPDATE cases SET verdict = $2 WHERE id = $1`, id, string(f.Verdict))
 	}
 	return id, false, err
 }
 
-// caseIDFor names the case that a finding opens. A finding opens at most one, so its
-// own id, which is unique, makes the case's; a replay into an empty store gives the
-// same names. 60 bits stay easy to type.
-func caseIDFor(f bartizan.Finding) string {
-	sum := sha256.Sum256([]byte("case of finding " + f.ID))
-	return "c" + idEncoding().EncodeToString(sum[:8])[:12]
-}
+// because names a finding as the reason for something.
+func because(f bartizan.Finding) string { return "finding " + f.ID + ": " + string(f.Verdict) }
 
 func strength(v bartizan.Verdict) int {
 	switch v {
@@ -109,6 +105,6 @@ func raise(ctx context.Context, tx *sql.Tx, f bartizan.Finding, l bartizan.Level
 	if err != nil || standing.Level >= l {
 		return err
 	}
-	_, _, err = setLevel(ctx, tx, f.Account, l, "finding "+f.ID+": "+string(f.Verdict), f.At)
+	_, err = setLevel(ctx, tx, f.Account, standing.Version, LevelStanding{Level: l, Reason: because(f), By: SetByFinding, At: f.At})
 	return err
 }

@@ -7,22 +7,24 @@ import (
 	"time"
 )
 
-// pruneBatch bounds what one transaction of a prune deletes, so that others get their turn.
-const pruneBatch = 500
-
 // Prune deletes what ended before the given time: keys that stopped to work, decided
-// cases with their findings and notes, levels that were replaced, states of accounts
-// that were not seen. Accounts, their good keys, their level in force and open cases
-// stay whatever their age. It returns how many rows it deleted, also with an error, and
-// may be repeated.
+// cases with their findings, notes, log and grants, levels that were replaced, states of
+// accounts that were not seen. Accounts, their good keys, their level in force, open cases
+// and rulings whose end [Store.Expire] has not carried out stay whatever their age. It
+// returns how many rows it deleted, also with an error, and may be repeated.
 func (s *Store) Prune(ctx context.Context, before time.Time) (deleted int64, err error) {
-	const closed = `SELECT id FROM cases WHERE status = 'closed' AND decided_at < $1 AND until_at < $1`
+	const closed = `SELECT id FROM cases WHERE status = 'closed' AND decided_at < $1
+		AND (until_at = 0 OR until_at < $1 AND ended_at > 0)`
 	// In this order: a case goes when nothing hangs on it any more.
 	for _, rule := range []struct{ what, query string }{
 		{"keys", `DELETE FROM api_keys WHERE id IN
 			(SELECT id FROM api_keys WHERE revoked_at > 0 AND revoked_at < $1 LIMIT $2)`},
 		{"notes", `DELETE FROM case_notes WHERE (case_id, number) IN
 			(SELECT case_id, number FROM case_notes WHERE case_id IN (` + closed + `) LIMIT $2)`},
+		{"events", `DELETE FROM case_events WHERE (case_id, number) IN
+			(SELECT case_id, number FROM case_events WHERE case_id IN (` + closed + `) LIMIT $2)`},
+		{"grants", `DELETE FROM grants WHERE id IN
+			(SELECT id FROM grants WHERE case_id IN (` + closed + `) LIMIT $2)`},
 		{"findings", `DELETE FROM findings WHERE id IN
 			(SELECT id FROM findings WHERE case_id IN (` + closed + `) LIMIT $2)`},
 		{"cases", `DELETE FROM cases WHERE id IN (` + closed + ` LIMIT $2)`},
@@ -41,17 +43,28 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (deleted int64, err
 	return deleted, nil
 }
 
+// PruneUsage deletes the usage of days that are more than [UsageKept] ago, and returns how
+// many rows that were, also with an error. It may be repeated.
+func (s *Store) PruneUsage(ctx context.Context, now time.Time) (deleted int64, err error) {
+	deleted, err = s.pruneBy(ctx, `DELETE FROM usage_days WHERE (account, day) IN
+		(SELECT account, day FROM usage_days WHERE day < $1 LIMIT $2)`, now.Add(-UsageKept))
+	if err != nil {
+		return deleted, fmt.Errorf("prune usage: %w", err)
+	}
+	return deleted, nil
+}
+
 func (s *Store) pruneBy(ctx context.Context, query string, before time.Time) (deleted int64, err error) {
 	for {
 		var n int64
 		err := s.write(ctx, s.bulk, func(tx *sql.Tx) error {
-			n, err = changes(tx.ExecContext(ctx, query, micros(before), pruneBatch))
+			n, err = changes(tx.ExecContext(ctx, query, micros(before), batch))
 			return err
 		})
 		if err != nil {
 			return deleted, err
 		}
-		if deleted += n; n < pruneBatch {
+		if deleted += n; n < batch {
 			return deleted, nil
 		}
 	}

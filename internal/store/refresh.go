@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"bartizan"
@@ -101,6 +102,9 @@ func (d *Directory) apply(c *changed) {
 		d.keys = make(map[string]keyEntry, len(c.keys))
 	}
 	for _, change := range c.accounts {
+		change.Account.Grants = slices.DeleteFunc(slices.Clone(change.Account.Grants), func(g bartizan.Grant) bool {
+			return !d.seen.Before(g.Until) || !g.RevokedAt.IsZero() && !d.seen.Before(g.RevokedAt)
+		})
 		entry, ok := d.accounts[change.Account.ID]
 		if !ok {
 			d.accounts[change.Account.ID] = &accountEntry{account: change.Account, version: change.LevelVersion}

@@ -1,5 +1,6 @@
 // Package store keeps what must outlive a process and is not a record of traffic:
-// accounts, keys, levels, findings, cases and the detectors' snapshots.
+// accounts, keys, levels, findings, cases with their log, grants, usage per day and the
+// detectors' snapshots.
 //
 // It keeps them in SQLite, in one file that any number of processes may open at once:
 // the server and the commands beside it. [Directory] is the view of it that requests
@@ -157,6 +158,10 @@ func (s *Store) view(ctx context.Context, fn func(tx *sql.Tx) error) (err error)
 	}()
 	return fn(tx)
 }
+
+// batch bounds how many rows one transaction of a long job changes, so that others get
+// their turn.
+const batch = 500
 
 // micros and instant convert between times and columns; the zero time is 0.
 func micros(t time.Time) int64 {

@@ -184,8 +184,8 @@ func levels(t *testing.T, e Engine) {
 	_, _, err = s.SetLevel(ctx, "ann", bartizan.LevelNormal, "forgiven", day(3))
 	must(t, "SetLevel() down", err)
 
-	up := store.LevelStanding{Level: bartizan.LevelRestricted, Version: version, Reason: "seen", At: day(1)}
-	down := store.LevelStanding{Level: bartizan.LevelNormal, Version: version + 1, Reason: "forgiven", At: day(3)}
+	up := store.LevelStanding{Level: bartizan.LevelRestricted, Version: version, Reason: "seen", By: store.SetByPerson, At: day(1)}
+	down := store.LevelStanding{Level: bartizan.LevelNormal, Version: version + 1, Reason: "forgiven", By: store.SetByPerson, At: day(3)}
 	same(t, "Level()", levelOf(t, s), down)
 	history, err := s.LevelHistory(ctx, "ann", 0, 10)
 	must(t, "LevelHistory()", err)

@@ -28,6 +28,10 @@ func file(t *testing.T, s *store.Store, f bartizan.Finding, l bartizan.Level) (b
 	return c, opened
 }
 
+func ruled(r bartizan.Ruling, by, why string, at, until time.Time) store.Decision {
+	return store.Decision{Ruling: r, By: by, Why: why, At: at, Until: until}
+}
+
 func findings(t *testing.T, e Engine) {
 	s := e.open(t)
 	newAccount(t, s, "ann")
@@ -42,9 +46,10 @@ func findings(t *testing.T, e Engine) {
 	same(t, "the case of a first finding", c, bartizan.Case{
 		Schema: bartizan.CaseSchema, ID: c.ID, Kind: bartizan.CaseSuspicion, Account: "ann", Status: bartizan.CaseOpen,
 		Verdict: bartizan.VerdictWatch, OpenedAt: day(1), Findings: []bartizan.Finding{watch},
+		Events: []bartizan.CaseEvent{{At: day(1), By: "bartizan", Act: bartizan.ActOpened, Why: "finding f1: watch"}},
 	})
 	first := levelOf(t, s)
-	if first.Level != bartizan.LevelWatch || !strings.Contains(first.Reason, "f1") || !first.At.Equal(day(1)) {
+	if first.Level != bartizan.LevelWatch || !strings.Contains(first.Reason, "f1") || !first.At.Equal(day(1)) || first.By != store.SetByFinding {
 		t.Errorf("Level() = %+v; want watch since %v because of f1", first, day(1))
 	}
 
@@ -84,7 +89,7 @@ func findingsAgain(t *testing.T, e Engine) {
 	newAccount(t, s, "ann")
 	f := finding("f1", "ann", bartizan.VerdictAlarm, day(1))
 	c, _ := file(t, s, f, bartizan.LevelRestricted)
-	_, err := s.Decide(ctx, c.ID, bartizan.RulingClear, "eve", "a customer", day(2), time.Time{})
+	_, err := s.Decide(ctx, c.ID, ruled(bartizan.RulingClear, "eve", "a customer", day(2), time.Time{}))
 	must(t, "Decide()", err)
 	check := unchanged(t, s)
 	again, opened := file(t, s, f, bartizan.LevelRestricted)
@@ -152,22 +157,25 @@ func casesDecided(t *testing.T, e Engine) {
 		bartizan.RulingWatch:    bartizan.LevelWatch,
 		bartizan.RulingRestrict: bartizan.LevelRestricted,
 		bartizan.RulingSuspend:  bartizan.LevelSuspended,
+		bartizan.RulingRestore:  bartizan.LevelNormal,
 	} {
 		s, ctx := e.open(t), t.Context()
 		newAccount(t, s, "ann")
 		opened, _ := file(t, s, finding("f1", "ann", bartizan.VerdictAlarm, day(1)), bartizan.LevelRestricted)
-		got, err := s.Decide(ctx, opened.ID, ruling, "eve", "looked at it", day(2), day(9))
+		got, err := s.Decide(ctx, opened.ID, ruled(ruling, "eve", "looked at it", day(2), day(9)))
 		must(t, "Decide()", err)
 		decided := opened
 		decided.Status, decided.Ruling, decided.DecidedBy = bartizan.CaseClosed, ruling, "eve"
 		decided.DecidedAt, decided.Until = day(2), day(9)
-		decided.Notes = []bartizan.Note{{At: day(2), By: "eve", Text: "looked at it"}}
+		decided.Events = append(decided.Events, bartizan.CaseEvent{
+			At: day(2), By: "eve", Act: bartizan.ActDecided, Why: "looked at it", Ruling: ruling, Until: day(9),
+		})
 		same(t, "Decide("+string(ruling)+")", got, decided)
 		stored, err := s.Case(ctx, opened.ID)
 		must(t, "Case()", err)
 		same(t, "Case() after Decide", stored, decided)
-		if l := levelOf(t, s); l.Level != want {
-			t.Errorf("Level() after %s = %v; want %v", ruling, l.Level, want)
+		if l := levelOf(t, s); l.Level != want || l.By != store.SetByPerson || !l.At.Equal(day(2)) {
+			t.Errorf("Level() after %s = %+v; want %v by a person", ruling, l, want)
 		}
 	}
 }
@@ -187,20 +195,21 @@ func casesRefused(t *testing.T, e Engine) {
 	}{
 		"unknown case":   {id: "none", ruling: bartizan.RulingClear, by: "eve", says: "unknown case"},
 		"unknown ruling": {id: c.ID, ruling: "burn", by: "eve", says: "suspend"},
+		"other kind":     {id: c.ID, ruling: bartizan.RulingGrant, by: "eve", says: "clear, watch, restrict, suspend, restore"},
 		"nobody":         {id: c.ID, ruling: bartizan.RulingClear, says: "who"},
 		"over already":   {id: c.ID, ruling: bartizan.RulingClear, by: "eve", until: day(1), says: "before it begins"},
 	} {
-		_, err := s.Decide(ctx, test.id, test.ruling, test.by, "", day(2), test.until)
+		_, err := s.Decide(ctx, test.id, ruled(test.ruling, test.by, "", day(2), test.until))
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("Decide(%s) = %v; want an error saying %q", name, err, test.says)
 		}
 	}
 	check()
 
-	_, err := s.Decide(ctx, c.ID, bartizan.RulingSuspend, "eve", "", day(2), time.Time{})
+	_, err := s.Decide(ctx, c.ID, ruled(bartizan.RulingSuspend, "eve", "", day(2), time.Time{}))
 	must(t, "Decide()", err)
 	check = unchanged(t, s)
-	_, err = s.Decide(ctx, c.ID, bartizan.RulingClear, "bob", "", day(3), time.Time{})
+	_, err = s.Decide(ctx, c.ID, ruled(bartizan.RulingClear, "bob", "", day(3), time.Time{}))
 	decided, ok := errors.AsType[*store.DecidedError](err)
 	if !ok {
 		t.Fatalf("Decide(closed) = %v; want a DecidedError", err)
@@ -226,7 +235,7 @@ func casesDecidedAtOnce(t *testing.T, e Engine) {
 	for i := range n {
 		group.Go(func() {
 			ruling := []bartizan.Ruling{bartizan.RulingClear, bartizan.RulingSuspend}[i%2]
-			_, err := handles[i/2%2].Decide(t.Context(), c.ID, ruling, fmt.Sprintf("person %d", i), "", day(2), time.Time{})
+			_, err := handles[i/2%2].Decide(t.Context(), c.ID, ruled(ruling, fmt.Sprintf("person %d", i), "", day(2), time.Time{}))
 			if _, lost := errors.AsType[*store.DecidedError](err); err != nil && !lost {
 				t.Errorf("Decide() = %v; want nil or a DecidedError", err)
 			}
@@ -261,7 +270,7 @@ func casesListed(t *testing.T, e Engine) {
 		ids = append([]string{c.ID}, ids...)
 	}
 	for i, at := range map[int]time.Time{1: day(10), 4: day(12)} {
-		_, err := s.Decide(ctx, ids[i], bartizan.RulingClear, "eve", "", at, time.Time{})
+		_, err := s.Decide(ctx, ids[i], ruled(bartizan.RulingClear, "eve", "", at, time.Time{}))
 		must(t, "Decide()", err)
 	}
 	list := func(f store.CaseFilter) (got []string) {
@@ -344,7 +353,7 @@ func counts(t *testing.T, e Engine) {
 	c, _ := file(t, s, finding("f1", "ann", bartizan.VerdictAlarm, day(1)), bartizan.LevelRestricted)
 	file(t, s, finding("f2", "bob", bartizan.VerdictWatch, day(1)), bartizan.LevelNormal)
 	count("with two cases", map[bartizan.Level]int{bartizan.LevelNormal: 2, bartizan.LevelRestricted: 1}, 2)
-	_, err := s.Decide(ctx, c.ID, bartizan.RulingSuspend, "mia", "", day(2), time.Time{})
+	_, err := s.Decide(ctx, c.ID, ruled(bartizan.RulingSuspend, "mia", "", day(2), time.Time{}))
 	must(t, "Decide()", err)
 	count("after a decision", map[bartizan.Level]int{bartizan.LevelNormal: 2, bartizan.LevelSuspended: 1}, 1)
 }

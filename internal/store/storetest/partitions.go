@@ -100,7 +100,7 @@ func revision(t *testing.T, e Engine) {
 			return err
 		}},
 		{"ruling", true, func() error {
-			_, err := s.Decide(ctx, c.ID, bartizan.RulingClear, "eve", "", day(2), time.Time{})
+			_, err := s.Decide(ctx, c.ID, ruled(bartizan.RulingClear, "eve", "", day(2), time.Time{}))
 			return err
 		}},
 		{"note", false, func() error { return s.Note(ctx, c.ID, bartizan.Note{At: day(2), By: "eve", Text: "x"}) }},
@@ -184,11 +184,12 @@ func prune(t *testing.T, e Engine) {
 	}
 	newKey(t, s, "good", "ann")
 	old, _ := file(t, s, finding("f1", "ann", bartizan.VerdictAlarm, day(1)), bartizan.LevelWatch)
-	_, err := s.Decide(ctx, old.ID, bartizan.RulingRestrict, "eve", "noted", day(2), time.Time{})
+	_, err := s.Decide(ctx, old.ID, ruled(bartizan.RulingRestrict, "eve", "", day(2), time.Time{}))
 	must(t, "Decide()", err)
+	must(t, "Note()", s.Note(ctx, old.ID, bartizan.Note{At: day(2), By: "eve", Text: "noted"}))
 	open, _ := file(t, s, finding("f2", "ann", bartizan.VerdictAlarm, day(3)), bartizan.LevelWatch)
 	boxed, _ := file(t, s, finding("f3", "bob", bartizan.VerdictAlarm, day(1)), bartizan.LevelWatch)
-	_, err = s.Decide(ctx, boxed.ID, bartizan.RulingRestrict, "eve", "", day(2), day(60))
+	_, err = s.Decide(ctx, boxed.ID, ruled(bartizan.RulingRestrict, "eve", "", day(2), day(60)))
 	must(t, "Decide()", err)
 	must(t, "SavePartition()", s.SavePartition(ctx, store.Partition{ID: 1, States: map[string][]byte{"ann": nil}, SavedAt: day(1)}))
 	must(t, "SavePartition()", s.SavePartition(ctx, store.Partition{ID: 2, States: map[string][]byte{"bob": nil}, SavedAt: day(20)}))
@@ -196,8 +197,8 @@ func prune(t *testing.T, e Engine) {
 
 	n, err := s.Prune(ctx, day(10))
 	must(t, "Prune()", err)
-	// One key, one note, one finding, one case, the replaced levels of both, one state.
-	if want := int64(1 + 1 + 1 + 1 + 2 + 1); n != want {
+	// One key, one note, two events, one finding, one case, the replaced levels of both, one state.
+	if want := int64(1 + 1 + 2 + 1 + 1 + 2 + 1); n != want {
 		t.Errorf("Prune() deleted %d rows; want %d", n, want)
 	}
 	if n, err = s.Prune(ctx, day(10)); n != 0 || err != nil {

@@ -129,6 +129,8 @@ type picture struct {
 	Keys       []store.KeyChange
 	Cases      []bartizan.Case
 	Levels     map[string][]store.LevelStanding
+	Grants     map[string][]bartizan.Grant
+	Usage      []bartizan.UsageDay
 	Partitions []store.Partition
 }
 
@@ -143,10 +145,14 @@ func everything(t *testing.T, s *store.Store) (p picture) {
 	must(t, "KeyChanges()", err)
 	p.Cases, err = s.Cases(ctx, store.CaseFilter{})
 	must(t, "Cases()", err)
-	p.Levels = map[string][]store.LevelStanding{}
+	p.Usage, err = s.UsageAll(ctx, time.Time{}, time.Time{}, store.UsageKey{}, 0)
+	must(t, "UsageAll()", err)
+	p.Levels, p.Grants = map[string][]store.LevelStanding{}, map[string][]bartizan.Grant{}
 	for _, a := range p.Accounts {
 		p.Levels[a.Account.ID], err = s.LevelHistory(ctx, a.Account.ID, 0, 0)
 		must(t, "LevelHistory()", err)
+		p.Grants[a.Account.ID], err = s.Grants(ctx, a.Account.ID)
+		must(t, "Grants()", err)
 	}
 	for id := range 3 {
 		part, err := s.LoadPartition(ctx, id)
