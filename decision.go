@@ -28,10 +28,14 @@ func (d Decision) Allowed() bool { return d.Action == ActionAllow }
 // from it in the provider's shape and never discloses a suspicion.
 type Reason struct {
 	// Code is a stable word: "limit", "suspended", "route_closed", "too_large",
-	// "bad_request", "withheld", "unavailable".
+	// "bad_request", "withheld", "unavailable". "shadow_limit" and "shadow_suspended" say
+	// what would have been refused but for shadow mode.
 	Code string `json:"code"`
 	// Dimension names the limit that was reached, such as "requests" or "tokens".
 	Dimension string `json:"dimension,omitempty"`
 	// Window is the limit's window, such as "minute" or "day".
 	Window string `json:"window,omitempty"`
+	// Of says whose limit it is when it is not the account's own: "organisation", "key"
+	// or "model".
+	Of string `json:"of,omitempty"`
 }

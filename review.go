@@ -12,7 +12,7 @@ const GrantSchema = "bartizan.grant/1"
 // is allowed.
 type Bound struct {
 	// Dimension is what is counted: "requests", "tokens" (of prompt and answer
-	// together), "input_tokens", "output_tokens", "cost" (micro-dollars), "values"
+	// together), "input_tokens", "output_tokens", "cost" (micro-dollars), "numeric_values"
 	// (numeric values released), "prompts" (distinct ones), "concurrent" (requests
 	// under way) or "streams" (streamed answers under way).
 	Dimension string `json:"dimension"`

@@ -261,7 +261,9 @@ func (n *node) seedDay(limits *counters.Memory) error {
 			if it.Record.Decision == evidence.DecisionAllow && !it.Record.Time.Before(midnight) {
 				d := spent[it.Record.Account]
 				d.Requests++
-				d.Tokens += int64(it.Record.TokensIn) + int64(it.Record.TokensOut)
+				d.Input += int64(it.Record.TokensIn)
+				d.Output += int64(it.Record.TokensOut)
+				d.Tokens = d.Input + d.Output
 				spent[it.Record.Account] = d
 			}
 		}
@@ -272,7 +274,7 @@ func (n *node) seedDay(limits *counters.Memory) error {
 			return err
 		}
 		if account != "" {
-			limits.Seed(account, now, d)
+			limits.Seed(ratelimit.Scope{Name: account}, now, ratelimit.Day, d)
 		}
 	}
 	return nil

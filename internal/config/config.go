@@ -35,6 +35,7 @@ type Config struct {
 	Ledger   Ledger
 	Terms    Terms
 	Timeouts Timeouts
+	Headers  Headers
 	// MaxBody bounds a request body and MaxAnswer an answer that is not a stream, in bytes.
 	MaxBody, MaxAnswer int64
 	// Warnings are lines for the operator about settings that are accepted and kept but do
@@ -65,15 +66,25 @@ type Model struct {
 	// Kind is what the model does: "generate", "embed", "classify" or "rerank"; empty leaves
 	// it open. Nothing depends on it yet.
 	Kind string
-	// Price is what the provider charges. Nothing is computed from it yet.
+	// Price is what the provider charges; limits in dollars and the policy's price table are
+	// made of it.
 	Price Price
 	// HiddenSize and Vocabulary are the model's width and number of tokens, from which the
 	// cost of copying it follows; 0 means unknown. Nothing is computed from them yet.
 	HiddenSize, Vocabulary int64
 }
 
-// Price is in dollars per million tokens; 0 means unknown or free.
-type Price struct{ Input, Output float64 }
+// Price is in dollars per million tokens; 0 means unknown or free, and for Cached and
+// Reasoning the price of input and output.
+type Price struct{ Input, Cached, Output, Reasoning float64 }
+
+// Headers says what answers tell of limits, besides the provider's own headers.
+type Headers struct {
+	// IETF adds RateLimit and RateLimit-Policy.
+	IETF bool
+	// More is a sentence that tells how to ask for higher limits; empty is the built-in one.
+	More string
+}
 
 // Mode says what findings do.
 type Mode string

@@ -1,11 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"bartizan"
@@ -19,76 +19,90 @@ import (
 type file struct {
 	config *Config
 	tiers  map[string]*tierFile
-	levels map[bartizan.Level]*policy.LevelSpec
+	levels map[bartizan.Level]*levelFile
+	groups map[string]*limitsFile // of organisations, by name
 }
 
-// tierFile is a tier as a file says it; 0 is no limit, and an empty name no profile.
+// tierFile is a tier as a file says it; an empty name is no profile.
 type tierFile struct {
-	requests, tokens       window
-	streams, numericValues int64
-	coarsen                string
-	maxOutput              int64
-	defaultOutput          int64
-	watermark              float64
-	shipped                bool
+	limits, key   limitsFile
+	models        []tierModelFile
+	coarsen       string
+	maxOutput     int64
+	defaultOutput int64
+	watermark     float64
+	shipped       bool
+	exact         bool
 }
 
-// window holds the limits on what is counted per minute and per day.
-type window struct{ minute, day, burst int64 }
+// tierModelFile is what a tier has of some models.
+type tierModelFile struct {
+	match     string
+	limits    limitsFile
+	maxOutput int64
+	coarsen   string
+}
+
+// levelFile is a level as a file says it.
+type levelFile struct {
+	policy.LevelSpec
+	replace limitsFile
+}
 
 func openFile(c *Config) *file {
-	f := &file{config: c, tiers: map[string]*tierFile{}, levels: map[bartizan.Level]*policy.LevelSpec{}}
+	f := &file{
+		config: c, tiers: map[string]*tierFile{}, levels: map[bartizan.Level]*levelFile{}, groups: map[string]*limitsFile{},
+	}
 	for name, spec := range c.Policy.Tiers {
 		t := &tierFile{
 			coarsen: spec.Coarsen.Name, maxOutput: spec.MaxOutput, defaultOutput: spec.DefaultOutput,
-			numericValues: spec.NumericValues, watermark: spec.WatermarkStrength, shipped: true,
+			watermark: spec.WatermarkStrength, exact: spec.ExactHeaders, shipped: true,
 		}
-		for _, l := range spec.Limits {
-			t.take(l)
+		t.limits.take(spec.Limits)
+		t.key.take(spec.Key)
+		for _, m := range spec.Models {
+			model := tierModelFile{match: m.Match, maxOutput: m.MaxOutput}
+			if m.Coarsen != nil {
+				model.coarsen = m.Coarsen.Name
+			}
+			model.limits.take(m.Limits)
+			t.models = append(t.models, model)
 		}
 		f.tiers[string(name)] = t
 	}
 	for _, level := range bartizan.Levels()[1:] {
-		spec := c.Policy.Levels[level]
-		f.levels[level] = &spec
+		l := &levelFile{LevelSpec: c.Policy.Levels[level]}
+		l.replace.take(l.Replace)
+		f.levels[level] = l
+	}
+	for name, ls := range c.Policy.Organisations {
+		f.group(name).take(ls)
 	}
 	return f
 }
 
-func (t *tierFile) take(l ratelimit.Limit) {
-	w := &t.requests
-	switch l.Dimension {
-	case ratelimit.Streams:
-		t.streams = l.Amount
-		return
-	case ratelimit.Tokens:
-		w = &t.tokens
-	case ratelimit.Requests:
+func (f *file) group(name string) *limitsFile {
+	if f.groups[name] == nil {
+		f.groups[name] = &limitsFile{}
 	}
-	if l.Window == ratelimit.Day {
-		w.day = l.Amount
-		return
-	}
-	w.minute, w.burst = l.Amount, l.Burst
+	return f.groups[name]
 }
 
 // spec is the tier with a profile made of its name. It may be faulty; policy says so.
 func (t *tierFile) spec() policy.TierSpec {
 	profile, _ := coarsen.Shipped(t.coarsen)
 	s := policy.TierSpec{
-		MaxOutput: t.maxOutput, DefaultOutput: t.defaultOutput, Coarsen: profile,
-		NumericValues: t.numericValues, WatermarkStrength: t.watermark,
+		Limits: t.limits.limits(), Key: t.key.limits(),
+		MaxOutput: t.maxOutput, DefaultOutput: t.defaultOutput, Coarsen: profile, WatermarkStrength: t.watermark,
+		ExactHeaders: t.exact,
 	}
-	for _, l := range []ratelimit.Limit{
-		{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: t.requests.minute, Burst: t.requests.burst},
-		{Dimension: ratelimit.Requests, Window: ratelimit.Day, Amount: t.requests.day},
-		{Dimension: ratelimit.Tokens, Window: ratelimit.Minute, Amount: t.tokens.minute, Burst: t.tokens.burst},
-		{Dimension: ratelimit.Tokens, Window: ratelimit.Day, Amount: t.tokens.day},
-		{Dimension: ratelimit.Streams, Window: ratelimit.Concurrent, Amount: t.streams},
-	} {
-		if l.Amount > 0 {
-			s.Limits = append(s.Limits, l)
+	for i := range t.models {
+		m := &t.models[i]
+		model := policy.ModelSpec{Match: m.match, Limits: m.limits.limits(), MaxOutput: m.maxOutput}
+		if p, ok := coarsen.Shipped(m.coarsen); ok {
+			model.Coarsen = &p
 		}
+		s.Models = append(s.Models, model)
 	}
 	return s
 }
@@ -142,6 +156,12 @@ func (f *file) fields() []field {
 		{key: "upstreams", doc: "The model servers. The first serves every model that no entry of models gives to another.", kind: f.upstreams()},
 		{key: "models", doc: "What is known about models; the first entry that matches a model's name counts.", kind: f.models()},
 		{key: "tiers", doc: "What is sold. A shipped tier keeps what is not written here; a new one must state its limits and coarsen.", kind: f.tierDict()},
+		{key: "organisations", doc: "Limits of all accounts of an organisation together, by its name; \"*\" holds for those that are not named.", kind: f.organisations()},
+		{key: "shadow", doc: "Refuse nothing: what would have been refused passes and is recorded.", kind: truth{to: &c.Policy.Shadow, absentFalse: true}},
+		{key: "headers", doc: "What answers tell of limits, besides the provider's own headers.", kind: object{[]field{
+			{key: "ietf", doc: "RateLimit and RateLimit-Policy, as in the draft of the IETF.", kind: truth{to: &c.Headers.IETF, absentFalse: true}},
+			{key: "more", doc: "How to ask for higher limits: a sentence that ends each refusal.", kind: text{to: &c.Headers.More, want: "a sentence"}},
+		}}},
 		{key: "levels", doc: "What suspicion takes away from every tier.", kind: object{[]field{
 			{key: "watch", doc: "Some evidence.", kind: f.level(bartizan.LevelWatch)},
 			{key: "restricted", doc: "Strong evidence.", kind: f.level(bartizan.LevelRestricted)},
@@ -204,8 +224,10 @@ func (f *file) models() list {
 			{key: "upstream", doc: "Which upstream serves it; the first without this.", kind: text{to: &m.Upstream, want: "the name of an upstream"}},
 			{key: "price", doc: "Dollars per million tokens.", kind: object{[]field{
 				{key: "input", doc: "Of the prompt.", kind: number{&m.Price.Input, 1e6}},
+				{key: "cached_input", doc: "Of the part of the prompt that the server had read before; without it that of input.", kind: number{&m.Price.Cached, 1e6}},
 				{key: "output", doc: "Of the answer.", kind: number{&m.Price.Output, 1e6}},
-			}}, idle: "nothing is computed from it yet"},
+				{key: "reasoning", doc: "Of the part of the answer that is reasoning; without it that of output.", kind: number{&m.Price.Reasoning, 1e6}},
+			}}},
 			{key: "kind", doc: "What the model does.", kind: choice{&m.Kind, []string{"generate", "embed", "classify", "rerank"}, "kind"}, idle: "nothing depends on it yet"},
 			{key: "hidden_size", doc: "Width of the model.", kind: size{to: &m.HiddenSize, least: 1, most: 1e9, absentZero: true}, idle: "nothing is computed from it yet"},
 			{key: "vocabulary", doc: "Number of tokens in its vocabulary.", kind: size{to: &m.Vocabulary, least: 1, most: 1e9, absentZero: true}, idle: "nothing is computed from it yet"},
@@ -222,14 +244,12 @@ func (f *file) models() list {
 func (f *file) tierDict() dict {
 	fields := func(t *tierFile) []field {
 		return []field{
-			{key: "limits", doc: "How much, in all and at once.", kind: object{[]field{
-				{key: "requests", doc: "Requests.", kind: t.requests.object()},
-				{key: "tokens", doc: "Tokens of prompt and answer together.", kind: t.tokens.object()},
-				{key: "streams", doc: "Answers under way at once.", kind: amount(&t.streams)},
-				{key: "numeric_values", doc: "Numbers released, such as log-probabilities and scores.", kind: object{[]field{
-					{key: "per_day", doc: "In a day, UTC.", kind: amount(&t.numericValues)},
-				}}, idle: "nothing counts against it yet"},
+			{key: "limits", doc: "How much each account may have, in all and at once.", kind: t.limits.object(true)},
+			{key: "key", doc: "What each of an account's keys may have of it.", kind: object{[]field{
+				{key: "limits", doc: "How much, in all and at once.", kind: t.key.object(false)},
 			}}},
+			{key: "models", doc: "What holds for some models besides; the first entry that matches a model's name counts.", kind: t.modelList()},
+			{key: "exact_headers", doc: "Tell what is left of limits exactly, not rounded down to a twentieth.", kind: truth{to: &t.exact}},
 			{key: "max_output", doc: "Most tokens that one answer may have. Without it as shipped, but at most half of what the limits on tokens grant at once.", kind: size{to: &t.maxOutput, least: 1, most: maxAmount}},
 			{key: "default_output", doc: "Tokens reserved for an answer when the caller set no cap.", kind: size{to: &t.defaultOutput, least: 1, most: maxAmount}},
 			{key: "coarsen", doc: "What the tier may see of an answer.", kind: profile(&t.coarsen)},
@@ -245,15 +265,36 @@ func (f *file) tierDict() dict {
 	}
 }
 
-func (w *window) object() object {
-	return object{[]field{
-		{key: "per_minute", doc: "In a minute, refilled steadily.", kind: amount(&w.minute)},
-		{key: "burst", doc: "At one instant after a rest; without it the amount of a minute.", kind: size{to: &w.burst, least: 1, most: maxAmount, absentZero: true}},
-		{key: "per_day", doc: "In a day, UTC.", kind: amount(&w.day)},
-	}}
+func (t *tierFile) modelList() list {
+	fields := func(m *tierModelFile) []field {
+		return []field{
+			{key: "match", doc: "Pattern over the model's name: * any characters but /, ? one of them, [abc] one of these.", required: true, kind: text{to: &m.match, want: `a pattern such as "llama-*"`, check: checkModelPattern}},
+			{key: "limits", doc: "How much of these models, within the limits of the tier.", kind: m.limits.object(false)},
+			{key: "max_output", doc: "Most tokens that one answer may have.", kind: size{to: &m.maxOutput, least: 1, most: maxAmount, absentZero: true}},
+			{key: "coarsen", doc: "What may be seen of an answer, in place of the tier's.", kind: profile(&m.coarsen)},
+		}
+	}
+	return list{
+		size: func() int { return len(t.models) }, reset: func() { t.models = nil },
+		add:   func() { t.models = append(t.models, tierModelFile{}) },
+		at:    func(i int) []field { return fields(&t.models[i]) },
+		model: func() []field { return fields(&tierModelFile{}) },
+	}
 }
 
-func amount(to *int64) size { return size{to: to, least: 1, most: maxAmount, unlimited: true} }
+var groupForm = regexp.MustCompile(`^(?:\*|[A-Za-z0-9][A-Za-z0-9._@:+ -]{0,127})$`)
+
+func (f *file) organisations() dict {
+	fields := func(l *limitsFile) []field {
+		return []field{{key: "limits", doc: "How much, in all and at once.", required: true, kind: l.object(false)}}
+	}
+	return dict{
+		form: groupForm, want: `an organisation's name, or "*" for all others`,
+		names: func() []string { return slices.Sorted(maps.Keys(f.groups)) },
+		at:    func(name string) []field { return fields(f.group(name)) },
+		model: func() []field { return fields(&limitsFile{}) },
+	}
+}
 
 func profile(to *string) choice { return choice{to, shippedTiers(), "profile"} }
 
@@ -261,6 +302,7 @@ func (f *file) level(level bartizan.Level) object {
 	l := f.levels[level]
 	return object{[]field{
 		{key: "limits", doc: "What is left of the tier's limits.", kind: factor{&l.LimitsNum, &l.LimitsDen}},
+		{key: "replace", doc: "Limits that stand in place of what is left, where they are less.", kind: l.replace.object(false)},
 		{key: "coarsen", doc: "Profile that holds besides the tier's own, the stricter of both in everything.", kind: profile(&l.Coarsen)},
 		{key: "deny", doc: "Serve nothing.", kind: truth{to: &l.Deny, absentFalse: level != bartizan.LevelSuspended}},
 	}}
@@ -285,7 +327,7 @@ func (t *tierFile) complete(d *decoder, path string) {
 	}
 	ceiling := int64(math.MaxInt64)
 	for _, l := range t.spec().Limits {
-		if l.Dimension == ratelimit.Tokens {
+		if l.Dimension == ratelimit.Tokens || l.Dimension == ratelimit.Output {
 			ceiling = min(ceiling, max(1, l.Ceiling()/2))
 		}
 	}
@@ -304,16 +346,34 @@ func (f *file) close(d *decoder) {
 		t := f.tiers[name]
 		path := "tiers." + name
 		t.complete(d, path)
-		for key, w := range map[string]window{"requests": t.requests, "tokens": t.tokens} {
-			if w.minute == 0 && w.burst > 0 {
-				d.late(strings.Join([]string{path, "limits", key, "burst"}, "."), "there is no limit per minute that it could be the burst of")
-			}
+		t.limits.close(d, path+".limits")
+		t.key.close(d, path+".key.limits")
+		for i := range t.models {
+			t.models[i].limits.close(d, fmt.Sprintf("%s.models[%d].limits", path, i))
 		}
 		tiers[bartizan.Tier(name)] = t.spec()
 	}
 	levels := make(map[bartizan.Level]policy.LevelSpec, len(f.levels))
 	for level, spec := range f.levels {
-		levels[level] = *spec
+		spec.replace.close(d, "levels."+level.String()+".replace")
+		spec.Replace = spec.replace.limits()
+		levels[level] = spec.LevelSpec
+	}
+	f.config.Policy.Organisations = nil
+	for name, group := range f.groups {
+		group.close(d, "organisations."+name+".limits")
+		if ls := group.limits(); len(ls) > 0 {
+			if f.config.Policy.Organisations == nil {
+				f.config.Policy.Organisations = map[string]ratelimit.Limits{}
+			}
+			f.config.Policy.Organisations[name] = ls
+		}
+	}
+	f.config.Policy.Prices = nil
+	for _, m := range f.config.Models {
+		if m.Price != (Price{}) {
+			f.config.Policy.Prices = append(f.config.Policy.Prices, m.Price.of(m.Match))
+		}
 	}
 	f.config.Policy.Tiers, f.config.Policy.Levels = tiers, levels
 }

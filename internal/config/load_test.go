@@ -77,15 +77,14 @@ func TestDocumentedExample(t *testing.T) {
 		Kind: "generate", HiddenSize: 4096, Vocabulary: 128_000,
 	}}
 	standard := want.Policy.Tiers[bartizan.TierStandard]
-	standard.NumericValues, standard.WatermarkStrength = 50_000, 2
+	standard.WatermarkStrength = 2
 	want.Policy.Tiers[bartizan.TierStandard] = standard
+	want.Policy.Prices = []policy.Price{{Match: "llama-*", Input: 150_000, Output: 600_000}}
 	want.Ledger.Retain = 400 * 24 * time.Hour
 	want.Warnings = []string{
-		"bartizan.yaml:6:40: models[0].price: is checked and kept, but nothing is computed from it yet",
 		"bartizan.yaml:6:82: models[0].kind: is checked and kept, but nothing depends on it yet",
 		"bartizan.yaml:6:105: models[0].hidden_size: is checked and kept, but nothing is computed from it yet",
 		"bartizan.yaml:6:123: models[0].vocabulary: is checked and kept, but nothing is computed from it yet",
-		"bartizan.yaml:13:7: tiers.standard.limits.numeric_values: is checked and kept, but nothing counts against it yet",
 		"bartizan.yaml:15:5: tiers.standard.watermark: is checked and kept, but answers are not marked yet",
 		"bartizan.yaml:20:33: ledger.retain: is checked and kept, but no record is deleted yet",
 	}
@@ -104,7 +103,7 @@ func TestEveryKey(t *testing.T) {
 			{Name: "second", URL: "http://[::1]:8000", Engine: "auto"},
 		},
 		Models: []config.Model{{
-			Match: "llama-*", Upstream: "second", Price: config.Price{Input: 0.15, Output: 0.60},
+			Match: "llama-*", Upstream: "second", Price: config.Price{Input: 0.15, Cached: 0.05, Output: 0.60, Reasoning: 0.7},
 			Kind: "generate", HiddenSize: 4096, Vocabulary: 128_000,
 		}},
 		Policy:  policy.Default(),
@@ -116,6 +115,13 @@ func TestEveryKey(t *testing.T) {
 			Body: 90 * time.Second, Connect: 1500 * time.Millisecond, Answer: 2 * time.Hour,
 			Idle: 45 * time.Second, Write: 5 * time.Second, Drain: 24 * time.Hour,
 		},
+		Headers: config.Headers{IETF: true, More: "Write to limits@models.example."},
+	}
+	want.Policy.Shadow = true
+	want.Policy.Prices = []policy.Price{{Match: "llama-*", Input: 150_000, Cached: 50_000, Output: 600_000, Thought: 700_000}}
+	want.Policy.Organisations = map[string]ratelimit.Limits{
+		"*":    {{Dimension: ratelimit.Requests, Window: ratelimit.Month, Amount: 3_000_000}},
+		"Acme": {{Dimension: ratelimit.Cost, Window: ratelimit.Month, Amount: 2_500_500_000}},
 	}
 	tiers := want.Policy.Tiers
 	tiers["standard"] = policy.TierSpec{
@@ -123,25 +129,45 @@ func TestEveryKey(t *testing.T) {
 			{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: 61, Burst: 30},
 			{Dimension: ratelimit.Tokens, Window: ratelimit.Minute, Amount: 1_500_000, Burst: 900_000},
 			{Dimension: ratelimit.Tokens, Window: ratelimit.Day, Amount: 2_000_000_000},
+			{Dimension: ratelimit.Input, Window: ratelimit.Minute, Amount: 1_000_000, Burst: 500_000, Shadow: true},
+			{Dimension: ratelimit.Input, Window: ratelimit.Hour, Amount: 9_000_000, Shadow: true},
+			{Dimension: ratelimit.Input, Window: ratelimit.Day, Amount: 90_000_000, Shadow: true},
+			{Dimension: ratelimit.Input, Window: ratelimit.Month, Amount: 900_000_000, Shadow: true},
+			{Dimension: ratelimit.Output, Window: ratelimit.Minute, Amount: 600_000, Burst: 40_000},
+			{Dimension: ratelimit.Cost, Window: ratelimit.Day, Amount: 12_500_000},
+			{Dimension: ratelimit.Values, Window: ratelimit.Day, Amount: 50_000},
+			{Dimension: ratelimit.Prompts, Window: ratelimit.Day, Amount: 4_000},
+			{Dimension: ratelimit.InFlight, Window: ratelimit.Concurrent, Amount: 30},
 		},
-		MaxOutput: 16_000, DefaultOutput: 512, Coarsen: tiers["public"].Coarsen, NumericValues: 50_000, WatermarkStrength: 2.5,
+		Key:       ratelimit.Limits{{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: 20}},
+		MaxOutput: 16_000, DefaultOutput: 512, Coarsen: tiers["public"].Coarsen, WatermarkStrength: 2.5, ExactHeaders: true,
 	}
+	public := tiers["public"].Coarsen
+	standard := tiers["standard"]
+	standard.Models = []policy.ModelSpec{{
+		Match: "llama-*", Limits: ratelimit.Limits{{Dimension: ratelimit.Tokens, Window: ratelimit.Hour, Amount: 300_000}},
+		MaxOutput: 1_000, Coarsen: &public,
+	}}
+	tiers["standard"] = standard
 	tiers["1"] = policy.TierSpec{
 		Limits:    ratelimit.Limits{{Dimension: ratelimit.Streams, Window: ratelimit.Concurrent, Amount: 1}},
 		MaxOutput: 32_768, DefaultOutput: 256, Coarsen: tiers["trusted"].Coarsen,
 	}
 	want.Policy.Levels = map[bartizan.Level]policy.LevelSpec{
-		bartizan.LevelWatch:      {LimitsNum: 1, LimitsDen: 3, Coarsen: "standard"},
-		bartizan.LevelRestricted: {LimitsNum: 1, LimitsDen: 20, Coarsen: "public", Deny: true},
-		bartizan.LevelSuspended:  {LimitsNum: 1, LimitsDen: 100, Coarsen: "public", Deny: true},
+		bartizan.LevelWatch: {LimitsNum: 1, LimitsDen: 3, Coarsen: "standard"},
+		bartizan.LevelRestricted: {
+			LimitsNum: 1, LimitsDen: 20, Coarsen: "public", Deny: true,
+			Replace: ratelimit.Limits{{Dimension: ratelimit.Requests, Window: ratelimit.Hour, Amount: 50}},
+		},
+		bartizan.LevelSuspended: {LimitsNum: 1, LimitsDen: 100, Coarsen: "public", Deny: true},
 	}
 	warnings := c.Warnings
 	c.Warnings = nil
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("Load(full) (-want +got):\n%s", diff)
 	}
-	if len(warnings) != 9 {
-		t.Errorf("%d warnings, %q; want one for each of the nine settings that do nothing yet", len(warnings), warnings)
+	if len(warnings) != 7 {
+		t.Errorf("%d warnings, %q; want one for each of the seven settings that do nothing yet", len(warnings), warnings)
 	}
 	allSet(t, "Config", reflect.ValueOf(c), reflect.ValueOf(config.Default()))
 }
@@ -203,7 +229,7 @@ func TestFaults(t *testing.T) {
 		"byte order mark":      {"\ufeffdata: a\n", "f.yaml:1:1: there is a character that does not belong here (U+FEFF); is this a text file in UTF-8?"},
 		"too deep":             {"data: " + strings.Repeat("[", 17), "f.yaml:1:23: is nested too deeply"},
 		"empty section":        {"admin:\n", "f.yaml:1:8: admin: is empty; fill it or leave it out"},
-		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, levels, detect, terms, ledger, max_body, max_answer, timeouts"},
+		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, organisations, shadow, headers, levels, detect, terms, ledger, max_body, max_answer, timeouts"},
 		"other spelling":       {"Max-Body: 3\n", "f.yaml:1:1: Max-Body: no such key; did you mean max_body?"},
 		"same addresses":       {"listen: 127.0.0.1:8081\n", "f.yaml:1:9: listen: is the same address as admin.listen"},
 		"any address collides": {"admin: {listen: \":8080\"}\n", "f.yaml:1:17: admin.listen: is the same address as listen"},

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -51,6 +52,18 @@ func TestSchemaAcceptsWhatLoadAccepts(t *testing.T) {
 	}
 }
 
+// repeats reports whether a place holds the mapping of limits once more: it is one table,
+// and full.yaml writes all of it in one tier, and all keys of a row in one row only.
+func repeats(path string) bool {
+	for _, place := range []string{".replace", ".key.limits.", ".models[0].limits.", ".organisations.Acme.limits."} {
+		if strings.Contains(path, place) {
+			return true
+		}
+	}
+	row, below := strings.CutPrefix(path, "$.tiers.standard.limits.")
+	return below && strings.Contains(row, ".") && !strings.HasPrefix(row, "input_tokens.")
+}
+
 // Each key of the schema stands in full.yaml, and a neighbour of it that neither knows
 // is refused by both.
 func TestSchemaAndLoadKnowTheSameKeys(t *testing.T) {
@@ -80,6 +93,9 @@ func TestSchemaAndLoadKnowTheSameKeys(t *testing.T) {
 		for _, key := range slices.Sorted(maps.Keys(properties)) {
 			below, known := properties[key].(map[string]any)
 			value, there := node[key]
+			if !there && repeats(path+"."+key) {
+				continue
+			}
 			if !known || !there {
 				t.Errorf("%s.%s is in the schema but not in full.yaml", path, key)
 				continue
@@ -87,8 +103,12 @@ func TestSchemaAndLoadKnowTheSameKeys(t *testing.T) {
 			switch value := value.(type) {
 			case map[string]any:
 				if entries, isDict := below["additionalProperties"].(map[string]any); isDict {
-					entry, _ := value["standard"].(map[string]any)
-					walk(path+"."+key+".standard", entries, entry)
+					name := "standard"
+					if key == "organisations" {
+						name = "Acme"
+					}
+					entry, _ := value[name].(map[string]any)
+					walk(path+"."+key+"."+name, entries, entry)
 					continue
 				}
 				walk(path+"."+key, below, value)

@@ -1,7 +1,7 @@
 // Package counters holds what every account has spent of its limits.
 //
 // [Memory] keeps it in this process: exact under any concurrency, without a wait,
-// and gone with the process except for the counters of the day, which
+// and gone with the process except for the counters of the calendar, which
 // [Memory.Seed] restores. The arithmetic is that of package ratelimit; this package
 // adds accounts and locks. Package counterstest says what every implementation has
 // to promise.
@@ -21,8 +21,8 @@ import (
 const shards = 256
 
 // Memory keeps every account's state in this process. It is safe for concurrent
-// use; each call locks one of 256 shards, and none waits for anything else. Its
-// methods never return an error.
+// use; each call locks the shards of the scopes it touches, at most four of 256 and in
+// a fixed order, and none waits for anything else. Its methods never return an error.
 type Memory struct {
 	seed   maphash.Seed
 	shards [shards]shard
@@ -31,7 +31,14 @@ type Memory struct {
 type shard struct {
 	mu       sync.Mutex
 	accounts map[string]*ratelimit.State
-	_        [48]byte // a cache line of its own
+	others   map[scopeID]*ratelimit.State
+	_        [40]byte // a cache line of its own
+}
+
+// scopeID names what is not an account.
+type scopeID struct {
+	nest       ratelimit.Nest
+	name, part string
 }
 
 // NewMemory returns counters in which nobody has spent anything.
@@ -39,93 +46,171 @@ func NewMemory() *Memory {
 	m := &Memory{seed: maphash.MakeSeed()}
 	for i := range m.shards {
 		m.shards[i].accounts = make(map[string]*ratelimit.State)
+		m.shards[i].others = make(map[scopeID]*ratelimit.State)
 	}
 	return m
 }
 
-// shard returns the shard that holds the account. The hash is seeded, so that nobody
-// can choose account names that share a lock.
-func (m *Memory) shard(account string) *shard {
-	return &m.shards[maphash.String(m.seed, account)%shards]
+// index returns the shard that holds the scope. An account's models are in the
+// account's own. The hash is seeded, so that nobody can choose names that share a lock.
+func (m *Memory) index(s *ratelimit.Scope) uint8 {
+	return uint8(maphash.String(m.seed, s.Name) % shards) //nolint:gosec // below 256
 }
 
-// state returns the account's state, made if it is new. The shard is locked.
-func (s *shard) state(account string) *ratelimit.State {
-	st := s.accounts[account]
-	if st == nil {
+// locks are the shards that one call holds, each once, in ascending order.
+type locks struct {
+	of [ratelimit.Nests]uint8
+	n  int
+}
+
+func (l *locks) add(shard uint8) {
+	i := 0
+	for i < l.n && l.of[i] < shard {
+		i++
+	}
+	if i < l.n && l.of[i] == shard || l.n == len(l.of) {
+		return
+	}
+	copy(l.of[i+1:], l.of[i:l.n])
+	l.of[i] = shard
+	l.n++
+}
+
+func (m *Memory) lock(l *locks) {
+	for i := range l.n {
+		m.shards[l.of[i]].mu.Lock()
+	}
+}
+
+func (m *Memory) unlock(l *locks) {
+	for i := range l.n {
+		m.shards[l.of[i]].mu.Unlock()
+	}
+}
+
+// state returns the state of a scope, made if it is new and wanted. The shard is locked.
+func (s *shard) state(scope *ratelimit.Scope, make bool) *ratelimit.State {
+	if scope.Nest == ratelimit.OfAccount {
+		st := s.accounts[scope.Name]
+		if st == nil && make {
+			st = new(ratelimit.State)
+			s.accounts[scope.Name] = st
+		}
+		return st
+	}
+	id := scopeID{scope.Nest, scope.Name, scope.Part}
+	st := s.others[id]
+	if st == nil && make {
 		st = new(ratelimit.State)
-		s.accounts[account] = st
+		s.others[id] = st
 	}
 	return st
 }
 
-// Reserve checks d against all of ls and charges all of them or none. What it
-// reserves is to be settled by [Memory.Settle], and settles itself at the deadline:
-// see [ratelimit.State.Reserve]. The standing is that after the reservation, or of
-// the refusal.
+// Reserve checks d against all limits of all scopes and charges all of them or none:
+// at most [ratelimit.Nests] scopes, no two alike. What it reserves is to be settled by
+// [Memory.Settle], and settles itself at the deadline: see [ratelimit.State.Reserve].
+// The standing is appended to dst; it is that after the reservation, or of the refusal.
+// With room in dst a reservation does not allocate.
 func (m *Memory) Reserve(
-	_ context.Context, now time.Time, account string, ls ratelimit.Limits, d ratelimit.Demand, deadline time.Time,
+	_ context.Context, now time.Time, scopes []ratelimit.Scope, d ratelimit.Demand, deadline time.Time, dst []ratelimit.Standing,
 ) (ratelimit.Outcome, error) {
-	standing := make([]ratelimit.Standing, 0, len(ls))
-	sh := m.shard(account)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	st := sh.state(account)
-	id, denial := st.Reserve(now, ls, d, deadline)
-	outcome := ratelimit.Outcome{Denial: denial, Standing: st.Standing(now, ls, standing)}
-	if denial == nil {
-		outcome.Grant = ratelimit.Grant{Account: account, ID: id}
+	var held locks
+	var in [ratelimit.Nests]uint8
+	scopes = scopes[:min(len(scopes), len(in))]
+	for i := range scopes {
+		in[i] = m.index(&scopes[i])
+		held.add(in[i])
 	}
-	return outcome, nil
+	m.lock(&held)
+	defer m.unlock(&held)
+	var states [ratelimit.Nests]*ratelimit.State
+	var charges [ratelimit.Nests]ratelimit.Charge
+	var out ratelimit.Outcome
+	for i := range scopes {
+		states[i] = m.shards[in[i]].state(&scopes[i], true)
+		denial, refused := states[i].Check(now, scopes[i].Limits, &d, &charges[i])
+		if refused && (!out.Refused || denial.Outlasts(&out.Denial)) {
+			out.Refused, out.Denial = true, denial
+			out.Denial.Nest = scopes[i].Nest
+		}
+		if shadow, ok := charges[i].Shadow(); ok && (!out.Shadowed || shadow.Outlasts(&out.Shadow)) {
+			out.Shadowed, out.Shadow = true, shadow
+			out.Shadow.Nest = scopes[i].Nest
+		}
+	}
+	for i := range scopes {
+		if !out.Refused {
+			out.Grant.Add(&scopes[i], states[i].Take(&d, deadline, &charges[i]))
+		}
+		dst = standing(dst, now, states[i], &scopes[i])
+	}
+	out.Standing = dst
+	return out, nil
+}
+
+// standing appends the standing of one scope.
+func standing(dst []ratelimit.Standing, now time.Time, st *ratelimit.State, scope *ratelimit.Scope) []ratelimit.Standing {
+	n := len(dst)
+	dst = st.Standing(now, scope.Limits, dst)
+	for i := n; i < len(dst); i++ {
+		dst[i].Nest = scope.Nest
+	}
+	return dst
 }
 
 // Settle replaces what the grant reserved by what was spent. Settling a grant that
 // is settled, expired, zero or unknown does nothing.
-func (m *Memory) Settle(_ context.Context, now time.Time, g ratelimit.Grant, actual ratelimit.Demand) error {
-	sh := m.shard(g.Account)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if st := sh.accounts[g.Account]; st != nil {
-		st.Settle(now, g.ID, actual)
-	}
+func (m *Memory) Settle(_ context.Context, now time.Time, g *ratelimit.Grant, actual ratelimit.Demand) error {
+	m.each(g, func(st *ratelimit.State, id uint64) { st.Settle(now, id, actual) })
 	return nil
 }
 
-// Progress notes the tokens that an open grant has cost so far, prompt included: the
-// least that it is charged if nobody settles it.
-func (m *Memory) Progress(_ context.Context, g ratelimit.Grant, soFar ratelimit.Demand) error {
-	sh := m.shard(g.Account)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if st := sh.accounts[g.Account]; st != nil {
-		st.Progress(g.ID, soFar)
-	}
+// Progress notes what an open grant has cost so far, prompt included: the least that
+// it is charged if nobody settles it.
+func (m *Memory) Progress(_ context.Context, g *ratelimit.Grant, soFar ratelimit.Demand) error {
+	m.each(g, func(st *ratelimit.State, id uint64) { st.Progress(id, soFar) })
 	return nil
 }
 
-// Peek returns how much of every limit is left, in the order of ls, without charging.
-func (m *Memory) Peek(_ context.Context, now time.Time, account string, ls ratelimit.Limits) ([]ratelimit.Standing, error) {
-	standing := make([]ratelimit.Standing, 0, len(ls))
-	sh := m.shard(account)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if st := sh.accounts[account]; st != nil {
-		return st.Standing(now, ls, standing), nil
+// each calls fn for the states that a grant is of, each under its lock.
+func (m *Memory) each(g *ratelimit.Grant, fn func(st *ratelimit.State, id uint64)) {
+	g.Parts(func(s ratelimit.Scope, id uint64) {
+		sh := &m.shards[m.index(&s)]
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		if st := sh.state(&s, false); st != nil {
+			fn(st, id)
+		}
+	})
+}
+
+// Peek appends to dst how much of every limit is left, without charging.
+func (m *Memory) Peek(_ context.Context, now time.Time, scopes []ratelimit.Scope, dst []ratelimit.Standing) ([]ratelimit.Standing, error) {
+	for i := range scopes {
+		sh := &m.shards[m.index(&scopes[i])]
+		sh.mu.Lock()
+		st := sh.state(&scopes[i], false)
+		if st == nil {
+			st = new(ratelimit.State)
+		}
+		dst = standing(dst, now, st, &scopes[i])
+		sh.mu.Unlock()
 	}
-	return new(ratelimit.State).Standing(now, ls, standing), nil
+	return dst, nil
 }
 
-// Seed sets the account's counters of now's day to at least used, as after a restart.
-// It never adds.
-func (m *Memory) Seed(account string, now time.Time, used ratelimit.Demand) {
-	sh := m.shard(account)
+// Seed sets the counters of a scope for now's hour, day or month to at least used, as
+// after a restart. It never adds.
+func (m *Memory) Seed(scope ratelimit.Scope, now time.Time, w ratelimit.Window, used ratelimit.Demand) {
+	sh := &m.shards[m.index(&scope)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.state(account).Seed(now, used)
+	sh.state(&scope, true).Seed(now, w, used)
 }
 
-// Sweep settles overdue grants, forgets accounts that are as good as new and returns
-// how many it forgot. It locks one shard at a time; call it every minute or so.
+// Sweep settles overdue grants, forgets what is as good as new and returns how many it
+// forgot. It locks one shard at a time; call it every minute or so.
 func (m *Memory) Sweep(now time.Time) int {
 	forgotten := 0
 	for i := range m.shards {
@@ -137,17 +222,25 @@ func (m *Memory) Sweep(now time.Time) int {
 func (s *shard) sweep(now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := len(s.accounts)
-	for account, st := range s.accounts {
+	accounts, a := swept(s.accounts, now)
+	others, b := swept(s.others, now)
+	s.accounts, s.others = accounts, others
+	return a + b
+}
+
+// swept forgets what is as good as new and returns the map of the others.
+func swept[K comparable](states map[K]*ratelimit.State, now time.Time) (map[K]*ratelimit.State, int) {
+	before := len(states)
+	for key, st := range states {
 		if st.Idle(now) {
-			delete(s.accounts, account)
+			delete(states, key)
 		}
 	}
-	left := len(s.accounts)
-	if before-left > left+64 { // a map never shrinks by itself
-		kept := make(map[string]*ratelimit.State, left)
-		maps.Copy(kept, s.accounts)
-		s.accounts = kept
+	left := len(states)
+	if before-left <= left+64 {
+		return states, before - left
 	}
-	return before - left
+	kept := make(map[K]*ratelimit.State, left) // a map never shrinks by itself
+	maps.Copy(kept, states)
+	return kept, before - left
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 
 	"bartizan"
 	"bartizan/internal/guard"
+	"bartizan/internal/ratelimit"
 	"bartizan/internal/upstream"
 	"bartizan/internal/wire"
 )
@@ -30,7 +32,9 @@ type call struct {
 	peeked   wire.Request
 	known    bool // body was understood
 
+	account   bartizan.Account
 	admission guard.Admission
+	standing  [16]ratelimit.Standing
 	admitted  bool
 	reached   bool // the upstream may have seen the request
 	fruitless bool // the upstream gave nothing that the client could have
@@ -81,6 +85,7 @@ func (c *call) identify() bool {
 	}
 	x := &c.exchange
 	x.Account, x.Key, x.Tier, x.Level = account.ID, key.ID, account.Tier, account.Level
+	c.account = account
 	switch {
 	case route != nil:
 		return true
@@ -153,8 +158,9 @@ func (c *call) admit() bool {
 	if !c.gateway.sink.Admit() {
 		return c.refuse(wire.ErrorUnavailable, "evidence_unavailable")
 	}
-	account := bartizan.Account{ID: x.Account, Tier: x.Tier, Level: x.Level}
-	adm, err := c.gateway.guard.Admit(c.request.Context(), x.At, account, c.route, c.peeked)
+	adm, err := c.gateway.guard.Admit(c.request.Context(), x.At, &guard.Ask{
+		Account: c.account, Key: x.Key, Route: c.route, Request: c.peeked, Prompt: c.promptHash, Standing: c.standing[:0],
+	})
 	if err != nil {
 		c.logError(slog.LevelError, "counters unavailable", err)
 		return c.refuse(wire.ErrorUnavailable, "unavailable")
@@ -171,21 +177,30 @@ func (c *call) admit() bool {
 	return c.refuseLimit()
 }
 
+// promptHash names the prompt of this account, under the installation's key.
+func (c *call) promptHash() uint64 {
+	if !c.known {
+		return 0
+	}
+	mac := c.gateway.keys.Prompt(c.exchange.Account, c.route.Text(c.body.bytes).Prompt)
+	return binary.LittleEndian.Uint64(mac[:])
+}
+
 // narrowingRoom is how much longer a request may get by what is added to it.
 const narrowingRoom = 128
 
 // shape narrows the request and makes the shaper of its answer.
 func (c *call) shape() bool {
-	rules := c.admission.Rules
+	profile := c.admission.Profile
 	if c.known {
 		room := make([]byte, 0, len(c.body.bytes)+narrowingRoom)
-		n, _, err := guard.NarrowRequest(c.route, rules.Profile, c.peeked, int(rules.MaxOutput), room, c.body.bytes)
+		n, _, err := guard.NarrowRequest(c.route, profile, c.peeked, int(c.admission.MaxOutput), room, c.body.bytes)
 		if err != nil {
 			return c.refuseRequest(err)
 		}
 		c.narrowed, c.exchange.Adjusted = n.Body, n.Adjusted
 	}
-	c.shaper = guard.NewShaper(c.route, rules.Profile, c.peeked)
+	c.shaper = guard.NewShaper(c.route, profile, c.peeked)
 	return true
 }
 

@@ -49,6 +49,7 @@ func (c *call) settle(ctx context.Context, now time.Time) {
 		result.Usage, result.Reported = c.shaper.Usage()
 		result.OutputBytes = c.shaper.OutputBytes()
 		x.Disclosure = c.shaper.Disclosure()
+		result.Values = x.Disclosure.Values
 	}
 	usage, err := c.gateway.guard.Settle(ctx, now, &c.admission, result)
 	if err != nil {

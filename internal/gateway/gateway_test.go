@@ -127,7 +127,7 @@ func TestRefusalLeavesCounters(t *testing.T) {
 	t.Parallel()
 	f := setup(t, answer(completion))
 	rules, _ := f.policy.Rules(bartizan.TierPublic, bartizan.LevelNormal)
-	before, err := f.counters.Peek(t.Context(), time.Now(), "public", rules.Limits)
+	before, err := f.counters.Peek(t.Context(), time.Now(), []ratelimit.Scope{{Name: "public", Limits: rules.Limits}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestRefusalLeavesCounters(t *testing.T) {
 			t.Fatalf("%s: status %d; want 400", body, response.StatusCode)
 		}
 	}
-	after, err := f.counters.Peek(t.Context(), time.Now(), "public", rules.Limits)
+	after, err := f.counters.Peek(t.Context(), time.Now(), []ratelimit.Scope{{Name: "public", Limits: rules.Limits}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestSettlementReplacesTheReservation(t *testing.T) {
 	rules, _ := f.policy.Rules(bartizan.TierStandard, bartizan.LevelNormal)
 	f.post(t, "/v1/chat/completions", "key-standard", `{"model":"m","max_tokens":5000,"messages":[{"role":"user","content":"hello"}]}`)
 	f.waitRecords(t, 1)
-	standing, err := f.counters.Peek(t.Context(), time.Now(), "standard", rules.Limits)
+	standing, err := f.counters.Peek(t.Context(), time.Now(), []ratelimit.Scope{{Name: "standard", Limits: rules.Limits}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

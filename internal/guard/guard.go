@@ -11,22 +11,24 @@ package guard
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"bartizan"
+	"bartizan/internal/coarsen"
 	"bartizan/internal/policy"
 	"bartizan/internal/ratelimit"
 	"bartizan/internal/wire"
 )
 
-// Counters keep the limit state of accounts. Reserve checks every limit and takes
+// Counters keep what was spent. Reserve checks every limit of every scope and takes
 // from all of them or from none.
 type Counters interface {
-	Reserve(ctx context.Context, now time.Time, account string, ls ratelimit.Limits, d ratelimit.Demand,
-		deadline time.Time) (ratelimit.Outcome, error)
-	Settle(ctx context.Context, now time.Time, g ratelimit.Grant, actual ratelimit.Demand) error
-	Progress(ctx context.Context, g ratelimit.Grant, soFar ratelimit.Demand) error
+	Reserve(ctx context.Context, now time.Time, scopes []ratelimit.Scope, d ratelimit.Demand, deadline time.Time,
+		dst []ratelimit.Standing) (ratelimit.Outcome, error)
+	Settle(ctx context.Context, now time.Time, g *ratelimit.Grant, actual ratelimit.Demand) error
+	Progress(ctx context.Context, g *ratelimit.Grant, soFar ratelimit.Demand) error
 }
 
 // Options are the guard's settings; the zero value is ready to use.
@@ -46,6 +48,7 @@ type Guard struct {
 	counters Counters
 	lease    time.Duration
 	estimate estimator
+	granted  sync.Map // account id -> *grantedRules
 }
 
 // New returns a guard under p.
@@ -70,71 +73,180 @@ type Admission struct {
 	Decision bartizan.Decision
 	// Rules are those of the account's tier and level; nil when the tier is unknown.
 	Rules *policy.Rules
+	// Profile and MaxOutput are those for the request's model.
+	Profile   *coarsen.Profile
+	MaxOutput int64
+	// NoNumbers says that the account has had its share of numeric values: the answer
+	// comes without them.
+	NoNumbers bool
 	// Standing is what is left of each limit, after the reservation.
 	Standing []ratelimit.Standing
-	// Limit is the limit that refused; meaningful with ActionThrottle.
+	// Limit is the limit that refused, and Nest whose it is; meaningful with ActionThrottle.
 	Limit ratelimit.Limit
+	Nest  ratelimit.Nest
 
 	grant       ratelimit.Grant
-	reserved    ratelimit.Demand
 	inputTokens int64
 	model       string
+	policy      *policy.Policy
 }
 
-// Admit decides whether account may send request now, and reserves the worst case
-// of it. An error means that the counters could not be asked; nothing is reserved.
-// A denial leaves every counter as it was.
-func (g *Guard) Admit(ctx context.Context, now time.Time, account bartizan.Account, route *wire.Route,
-	request wire.Request,
-) (Admission, error) {
-	rules, ok := g.Policy().Rules(account.Tier, account.Level)
+// Ask is a request that wants to pass.
+type Ask struct {
+	Account bartizan.Account
+	// Key is the id of the API key; empty when there is none.
+	Key     string
+	Route   *wire.Route
+	Request wire.Request
+	// Prompt returns a keyed hash of the prompt. It is called only where distinct prompts
+	// are limited; nil counts every prompt.
+	Prompt func() uint64
+	// Standing is room for [Admission.Standing]; it may be nil.
+	Standing []ratelimit.Standing
+}
+
+// Admit decides whether the request may pass now, and reserves the worst case of it. An
+// error means that the counters could not be asked; nothing is reserved. A denial leaves
+// every counter as it was.
+func (g *Guard) Admit(ctx context.Context, now time.Time, ask *Ask) (Admission, error) {
+	p := g.Policy()
+	account := &ask.Account
+	rules, ok := g.rules(p, account, now)
 	if !ok {
 		return Admission{Decision: deny("unknown_tier")}, nil
 	}
-	if rules.Deny {
-		return Admission{Decision: deny("suspended"), Rules: rules}, nil
+	adm := Admission{
+		Rules: rules, Decision: bartizan.Decision{Action: bartizan.ActionAllow}, model: ask.Request.Model, policy: p,
+		Profile: rules.Profile, MaxOutput: rules.MaxOutput,
 	}
-	adm := Admission{Rules: rules, Decision: bartizan.Decision{Action: bartizan.ActionAllow}, model: request.Model}
-	adm.inputTokens = g.estimate.tokens(request.Model, request.TextBytes)
-	adm.reserved = demand(route, rules, request, adm.inputTokens)
-	out, err := g.counters.Reserve(ctx, now, account.ID, rules.Limits, adm.reserved, now.Add(g.lease))
+	if rules.Deny {
+		if !p.Shadow() {
+			return Admission{Decision: deny("suspended"), Rules: rules}, nil
+		}
+		adm.Decision.Reasons = []bartizan.Reason{{Code: "shadow_suspended"}}
+	}
+	var room [ratelimit.Nests]ratelimit.Scope
+	scopes, model := scopesOf(room[:0], p, rules, account, ask.Key, ask.Request.Model)
+	plain := rules.Plain
+	if model != nil {
+		adm.Profile, plain, adm.MaxOutput = model.Profile, model.Plain, model.MaxOutput
+	}
+	adm.inputTokens = g.estimate.tokens(ask.Request.Model, ask.Request.TextBytes)
+	d := adm.demand(ask)
+	d.PromptHash = promptOf(ask, scopes)
+	out, err := g.counters.Reserve(ctx, now, scopes, d, now.Add(g.lease), ask.Standing)
+	if err == nil && out.Refused && out.Denial.Limit.Dimension == ratelimit.Values {
+		adm.NoNumbers, adm.Profile = true, plain
+		d.Values = 0
+		out, err = g.counters.Reserve(ctx, now, scopes, d, now.Add(g.lease), ask.Standing)
+	}
 	if err != nil {
 		return Admission{}, fmt.Errorf("reserve for account %s: %w", account.ID, err)
 	}
 	adm.Standing, adm.grant = out.Standing, out.Grant
-	if d := out.Denial; d != nil {
-		adm.Limit = d.Limit
-		adm.Decision = bartizan.Decision{
-			Action: bartizan.ActionThrottle, RetryAfter: d.RetryAfter,
-			Reasons: []bartizan.Reason{{
-				Code: "limit", Dimension: d.Limit.Dimension.String(), Window: d.Limit.Window.String(),
-			}},
-		}
-		if d.Never {
-			adm.Decision.Action, adm.Decision.RetryAfter = bartizan.ActionDeny, 0
-		}
+	if out.Shadowed {
+		adm.Decision.Reasons = append(adm.Decision.Reasons, reason("shadow_limit", &out.Shadow))
+	}
+	if out.Refused {
+		adm.refuse(&out.Denial)
 	}
 	return adm, nil
+}
+
+func (adm *Admission) refuse(d *ratelimit.Denial) {
+	adm.Limit, adm.Nest = d.Limit, d.Nest
+	adm.Decision = bartizan.Decision{
+		Action: bartizan.ActionThrottle, RetryAfter: d.RetryAfter, Reasons: []bartizan.Reason{reason("limit", d)},
+	}
+	if d.Never {
+		adm.Decision.Action, adm.Decision.RetryAfter = bartizan.ActionDeny, 0
+	}
+}
+
+func reason(code string, d *ratelimit.Denial) bartizan.Reason {
+	r := bartizan.Reason{Code: code, Dimension: d.Limit.Dimension.String(), Window: d.Limit.Window.String()}
+	if d.Nest != ratelimit.OfAccount {
+		r.Of = d.Nest.String()
+	}
+	return r
 }
 
 func deny(code string) bartizan.Decision {
 	return bartizan.Decision{Action: bartizan.ActionDeny, Reasons: []bartizan.Reason{{Code: code}}}
 }
 
-// demand is the worst case of a request: the tokens it brings and the longest
-// answers it may get. What only asks about models costs a request too: every request
-// makes a record.
-func demand(route *wire.Route, rules *policy.Rules, request wire.Request, input int64) ratelimit.Demand {
-	d := ratelimit.Demand{Requests: 1, Tokens: input, Prompt: input}
-	if route.Class == wire.ClassGenerate {
-		output := int64(request.Asked.MaxTokens)
-		if output == 0 {
-			output = rules.DefaultOutput
-		}
-		copies := min(max(request.Asked.N, 1), max(rules.Profile.NMax, 1))
-		d.Tokens += min(output, rules.MaxOutput) * int64(copies) * int64(max(request.Asked.Inputs, 1))
+// Scopes appends to dst everything whose limits bind a request of the account under the
+// policy in force, by the key and for the model, either of which may be empty.
+func (g *Guard) Scopes(dst []ratelimit.Scope, now time.Time, account *bartizan.Account, key, model string) []ratelimit.Scope {
+	p := g.Policy()
+	rules, ok := g.rules(p, account, now)
+	if !ok {
+		return dst
 	}
-	if request.Asked.Stream {
+	dst, _ = scopesOf(dst, p, rules, account, key, model)
+	return dst
+}
+
+// scopesOf lists who has limits: those who have none cost nothing.
+func scopesOf(dst []ratelimit.Scope, p *policy.Policy, rules *policy.Rules, account *bartizan.Account, key, model string,
+) ([]ratelimit.Scope, *policy.ModelRules) {
+	if ls := p.Organisation(account.Organisation); len(ls) > 0 {
+		dst = append(dst, ratelimit.Scope{Nest: ratelimit.OfOrganisation, Name: account.Organisation, Limits: ls})
+	}
+	dst = append(dst, ratelimit.Scope{Nest: ratelimit.OfAccount, Name: account.ID, Limits: rules.Limits})
+	if key != "" && len(rules.Key) > 0 {
+		dst = append(dst, ratelimit.Scope{Nest: ratelimit.OfKey, Name: key, Limits: rules.Key})
+	}
+	m := rules.Model(model)
+	if m != nil && len(m.Limits) > 0 {
+		dst = append(dst, ratelimit.Scope{Nest: ratelimit.OfModel, Name: account.ID, Part: m.Match, Limits: m.Limits})
+	}
+	return dst, m
+}
+
+func limits(scopes []ratelimit.Scope, d ratelimit.Dimension) bool {
+	for i := range scopes {
+		for k := range scopes[i].Limits {
+			if scopes[i].Limits[k].Dimension == d {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// promptOf is the hash of the prompt where distinct prompts are limited, else 0.
+func promptOf(ask *Ask, scopes []ratelimit.Scope) uint64 {
+	if ask.Prompt == nil || !limits(scopes, ratelimit.Prompts) {
+		return 0
+	}
+	return ask.Prompt()
+}
+
+// demand is the worst case of a request: the tokens it brings, the longest answers it
+// may get, and the numbers in them. What only asks about models costs a request too:
+// every request makes a record.
+func (adm *Admission) demand(ask *Ask) ratelimit.Demand {
+	asked, input := &ask.Request.Asked, adm.inputTokens
+	d := ratelimit.Demand{Requests: 1, InFlight: 1, Input: input, Prompt: input}
+	if ask.Route.Class == wire.ClassGenerate {
+		output := int64(asked.MaxTokens)
+		if output == 0 {
+			output = adm.Rules.DefaultOutput
+		}
+		copies := min(max(asked.N, 1), max(adm.Profile.NMax, 1))
+		d.Output = min(output, adm.MaxOutput) * int64(copies) * int64(max(asked.Inputs, 1))
+		if asked.Logprobs && adm.Profile.Logprobs.Allow {
+			// The token itself and its alternatives; it may be one of them.
+			d.Values = d.Output * int64(1+min(asked.TopLogprobs, adm.Profile.Logprobs.TopK))
+		}
+	}
+	if ask.Route.Class != wire.ClassMetadata {
+		d.Prompts = 1
+	}
+	d.Tokens = input + d.Output
+	d.Cost = adm.policy.Cost(adm.model, bartizan.Usage{InputTokens: input, OutputTokens: d.Output})
+	if asked.Stream {
 		d.Streams = 1
 	}
 	return d
@@ -148,6 +260,8 @@ type Result struct {
 	Reported bool
 	// OutputBytes is how much generated text passed.
 	OutputBytes int
+	// Values is how many numeric values were released.
+	Values int64
 	// Reached is false when the request never got to the upstream.
 	Reached bool
 }
@@ -165,33 +279,49 @@ func (g *Guard) Settle(ctx context.Context, now time.Time, adm *Admission, r Res
 			Estimated:    true,
 		}
 	}
-	actual := ratelimit.Demand{Requests: 1, Tokens: usage.InputTokens + usage.OutputTokens}
+	actual := adm.spent(usage)
+	actual.Values, actual.Prompts = r.Values, 1
 	switch {
 	case !r.Reached:
 		actual, usage = ratelimit.Demand{}, bartizan.Usage{}
 	case r.Outcome == bartizan.OutcomeFailed && r.OutputBytes == 0:
-		actual.Tokens, usage = 0, bartizan.Usage{}
+		actual, usage = ratelimit.Demand{Requests: 1}, bartizan.Usage{}
 	}
-	if adm.grant.ID == 0 {
+	if adm.grant.IsZero() {
 		return usage, nil
 	}
-	if err := g.counters.Settle(ctx, now, adm.grant, actual); err != nil {
-		return usage, fmt.Errorf("settle grant of account %s: %w", adm.grant.Account, err)
+	if err := g.counters.Settle(ctx, now, &adm.grant, actual); err != nil {
+		return usage, fmt.Errorf("settle a reservation: %w", err)
 	}
 	return usage, nil
+}
+
+// spent is what a usage costs in every dimension that follows from it.
+func (adm *Admission) spent(u bartizan.Usage) ratelimit.Demand {
+	return ratelimit.Demand{
+		Requests: 1, Tokens: u.InputTokens + u.OutputTokens, Input: u.InputTokens, Output: u.OutputTokens,
+		Cost: adm.policy.Cost(adm.model, u),
+	}
+}
+
+// Cost is what the usage cost by the price table of the policy that admitted it, in
+// millionths of a dollar.
+func (adm *Admission) Cost(u bartizan.Usage) int64 {
+	if adm.policy == nil {
+		return 0
+	}
+	return adm.policy.Cost(adm.model, u)
 }
 
 // Progress notes how much generated text an open stream has sent, so that a
 // reservation that expires settles at what was really given.
 func (g *Guard) Progress(ctx context.Context, adm *Admission, outputBytes int) error {
-	if adm.grant.ID == 0 {
+	if adm.grant.IsZero() {
 		return nil
 	}
-	err := g.counters.Progress(ctx, adm.grant, ratelimit.Demand{
-		Requests: 1, Tokens: adm.inputTokens + g.estimate.tokens(adm.model, outputBytes),
-	})
-	if err != nil {
-		return fmt.Errorf("note progress of account %s: %w", adm.grant.Account, err)
+	soFar := adm.spent(bartizan.Usage{InputTokens: adm.inputTokens, OutputTokens: g.estimate.tokens(adm.model, outputBytes)})
+	if err := g.counters.Progress(ctx, &adm.grant, soFar); err != nil {
+		return fmt.Errorf("note progress: %w", err)
 	}
 	return nil
 }

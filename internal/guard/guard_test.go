@@ -41,7 +41,7 @@ func ask(maxTokens int) wire.Request {
 func dayTokens(t *testing.T, g *guard.Guard, m *counters.Memory, account bartizan.Account) int64 {
 	t.Helper()
 	rules, _ := g.Policy().Rules(account.Tier, account.Level)
-	standing, err := m.Peek(t.Context(), noon, account.ID, rules.Limits)
+	standing, err := m.Peek(t.Context(), noon, []ratelimit.Scope{{Name: account.ID, Limits: rules.Limits}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestSettleChargesWhatHappened(t *testing.T) {
 			t.Parallel()
 			g, memory := newGuard(t)
 			account := bartizan.Account{ID: "a", Tier: bartizan.TierStandard}
-			adm, err := g.Admit(t.Context(), noon, account, chatRoute(t), ask(1000))
+			adm, err := g.Admit(t.Context(), noon, &guard.Ask{Account: account, Route: chatRoute(t), Request: ask(1000)})
 			if err != nil || !adm.Decision.Allowed() {
 				t.Fatalf("Admit = %+v, %v; want allowed", adm.Decision, err)
 			}
@@ -110,7 +110,7 @@ func TestAdmitRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g, _ := newGuard(t)
-			adm, err := g.Admit(t.Context(), noon, tt.account, chatRoute(t), tt.request)
+			adm, err := g.Admit(t.Context(), noon, &guard.Ask{Account: tt.account, Route: chatRoute(t), Request: tt.request})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestLevelTightensLimits(t *testing.T) {
 		account := bartizan.Account{ID: "a", Tier: bartizan.TierStandard, Level: level}
 		passed := 0
 		for range 100 {
-			adm, err := g.Admit(t.Context(), noon, account, chatRoute(t), ask(1))
+			adm, err := g.Admit(t.Context(), noon, &guard.Ask{Account: account, Route: chatRoute(t), Request: ask(1)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +154,8 @@ func TestEstimateLearns(t *testing.T) {
 	}
 	g.Learn("m", 10, 1000) // nobody's tokenizer: teaches nothing
 	account := bartizan.Account{ID: "a", Tier: bartizan.TierStandard}
-	if _, err := g.Admit(t.Context(), noon, account, chatRoute(t), wire.Request{Model: "m", TextBytes: 8000, Asked: bartizan.Asked{MaxTokens: 1}}); err != nil {
+	long := wire.Request{Model: "m", TextBytes: 8000, Asked: bartizan.Asked{MaxTokens: 1}}
+	if _, err := g.Admit(t.Context(), noon, &guard.Ask{Account: account, Route: chatRoute(t), Request: long}); err != nil {
 		t.Fatal(err)
 	}
 	if got := dayTokens(t, g, memory, account); got < 1000 || got > 1010 {
@@ -182,7 +183,7 @@ func TestMetadataCostsARequest(t *testing.T) {
 	account := bartizan.Account{ID: "a", Tier: bartizan.TierPublic}
 	passed := 0
 	for range 30 {
-		adm, err := g.Admit(t.Context(), noon, account, route, wire.Request{})
+		adm, err := g.Admit(t.Context(), noon, &guard.Ask{Account: account, Route: route})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	pathpkg "path"
 	"regexp"
 	"slices"
 
@@ -54,6 +55,15 @@ func (c *checker) spec(s Spec) {
 		}
 		c.tier(path, s.Tiers[name])
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.Organisations)) {
+		c.some("organisations."+name+".limits", s.Organisations[name])
+	}
+	for i, p := range s.Prices {
+		c.pattern(fmt.Sprintf("prices[%d].match", i), p.Match)
+		if min(p.Input, p.Cached, p.Output, p.Thought) < 0 {
+			c.fault(fmt.Sprintf("prices[%d]", i), "a price is negative")
+		}
+	}
 	c.levels(s.Levels)
 	if err := s.Detect.Validate(); err != nil {
 		c.fault("detect", "%v", err)
@@ -62,49 +72,81 @@ func (c *checker) spec(s Spec) {
 
 func (c *checker) tier(path string, t TierSpec) {
 	c.limits(path+".limits", t.Limits)
-	ceiling, by := tokenCeiling(t.Limits)
-	switch {
-	case t.MaxOutput <= 0:
-		c.fault(path+".max_output", "%d tokens; want 1 or more", t.MaxOutput)
-	case by != nil && t.MaxOutput > ceiling:
-		c.fault(path+".max_output", "%d tokens is more than %s ever grants at once; such an answer could never be served", t.MaxOutput, by)
-	}
+	c.some(path+".key.limits", t.Key)
+	c.output(path, t.MaxOutput, t.Limits)
 	switch {
 	case t.DefaultOutput <= 0:
 		c.fault(path+".default_output", "%d tokens; want 1 or more", t.DefaultOutput)
 	case t.MaxOutput > 0 && t.DefaultOutput > t.MaxOutput:
 		c.fault(path+".default_output", "%d tokens is more than max_output, %d", t.DefaultOutput, t.MaxOutput)
 	}
-	if t.Coarsen.Name == "" {
-		c.fault(path+".coarsen", "a tier needs a profile")
-	} else if err := t.Coarsen.Validate(); err != nil {
-		c.fault(path+".coarsen", "%v", err)
-	}
-	if t.NumericValues < 0 {
-		c.fault(path+".limits.numeric_values.per_day", "%d is negative", t.NumericValues)
+	c.profile(path+".coarsen", t.Coarsen)
+	for i, m := range t.Models {
+		here := fmt.Sprintf("%s.models[%d]", path, i)
+		c.pattern(here+".match", m.Match)
+		c.some(here+".limits", m.Limits)
+		if m.MaxOutput != 0 {
+			c.output(here, m.MaxOutput, append(slices.Clone(t.Limits), m.Limits...))
+		}
+		if m.Coarsen != nil {
+			c.profile(here+".coarsen", *m.Coarsen)
+		}
 	}
 	if !(t.WatermarkStrength >= 0 && t.WatermarkStrength <= 10) { // also refuses NaN
 		c.fault(path+".watermark.strength", "%v; want 0 to 10", t.WatermarkStrength)
 	}
 }
 
+// output checks the longest answer against the limits.
+func (c *checker) output(path string, most int64, limits ratelimit.Limits) {
+	ceiling, by := tokenCeiling(limits)
+	switch {
+	case most <= 0:
+		c.fault(path+".max_output", "%d tokens; want 1 or more", most)
+	case by != nil && most > ceiling:
+		c.fault(path+".max_output", "%d tokens is more than %s ever grants at once; such an answer could never be served", most, by)
+	}
+}
+
+func (c *checker) profile(path string, p coarsen.Profile) {
+	if p.Name == "" {
+		c.fault(path, "a tier needs a profile")
+	} else if err := p.Validate(); err != nil {
+		c.fault(path, "%v", err)
+	}
+}
+
+func (c *checker) pattern(path, pattern string) {
+	if _, err := pathpkg.Match(pattern, ""); err != nil || pattern == "" {
+		c.fault(path, "%q is no pattern over the names of models", pattern)
+	}
+}
+
 // tokenCeiling is the smallest limit on the tokens of a single request.
 func tokenCeiling(limits ratelimit.Limits) (ceiling int64, by *ratelimit.Limit) {
 	for _, l := range limits {
-		if l.Dimension == ratelimit.Tokens && l.Amount > 0 && (by == nil || l.Ceiling() < ceiling) {
+		if bindsOutput(l) && l.Amount > 0 && (by == nil || l.Ceiling() < ceiling) {
 			ceiling, by = l.Ceiling(), &l
 		}
 	}
 	return ceiling, by
 }
 
+// limits checks those of a tier, which needs at least one.
 func (c *checker) limits(path string, limits ratelimit.Limits) {
+	if !c.some(path, limits) {
+		c.fault(path, "a tier needs at least one limit")
+	}
+}
+
+// some checks limits and reports whether any binds.
+func (c *checker) some(path string, limits ratelimit.Limits) (bound bool) {
 	amounts := map[ratelimit.Dimension]map[ratelimit.Window]int64{}
-	bound := false
 	for _, l := range limits {
 		here := path + "." + Path(l)
 		if err := (ratelimit.Limits{l}).Validate(); err != nil {
 			c.fault(here, "%v", err)
+			bound = true // said already
 			continue
 		}
 		if amounts[l.Dimension] == nil {
@@ -117,14 +159,18 @@ func (c *checker) limits(path string, limits ratelimit.Limits) {
 		bound = bound || l.Amount > 0
 	}
 	for _, d := range slices.Sorted(maps.Keys(amounts)) {
-		minute, day := amounts[d][ratelimit.Minute], amounts[d][ratelimit.Day]
-		if day > 0 && day < minute {
-			c.fault(path+"."+d.String()+".per_day", "%d is less than per_minute, %d", day, minute)
+		shorter, of := int64(0), ratelimit.Minute
+		for _, w := range []ratelimit.Window{ratelimit.Minute, ratelimit.Hour, ratelimit.Day, ratelimit.Month} {
+			amount := amounts[d][w]
+			if amount > 0 && amount < shorter {
+				c.fault(path+"."+d.String()+".per_"+w.String(), "%d is less than per_%s, %d", amount, of, shorter)
+			}
+			if amount > 0 {
+				shorter, of = amount, w
+			}
 		}
 	}
-	if !bound {
-		c.fault(path, "a tier needs at least one limit")
-	}
+	return bound
 }
 
 func (c *checker) levels(specs map[bartizan.Level]LevelSpec) {
@@ -133,7 +179,7 @@ func (c *checker) levels(specs map[bartizan.Level]LevelSpec) {
 			c.fault("levels."+level.String(), "no such level")
 		}
 	}
-	if specs[bartizan.LevelNormal] != (LevelSpec{}) {
+	if !specs[bartizan.LevelNormal].isZero() {
 		c.fault("levels.normal", "nothing is suspected at this level; change the tier instead")
 	}
 	below := LevelSpec{LimitsNum: 1, LimitsDen: 1}
@@ -152,6 +198,7 @@ func (c *checker) level(path string, l, below LevelSpec) LevelSpec {
 			c.fault(path+".coarsen", "no profile is called %q", l.Coarsen)
 		}
 	}
+	c.some(path+".replace", l.Replace)
 	switch {
 	case !l.scales():
 		l.LimitsNum, l.LimitsDen = below.LimitsNum, below.LimitsDen

@@ -45,35 +45,36 @@ func TestShippedTiers(t *testing.T) {
 		maxOutput, defaultOutput int64
 		deny                     bool
 	}
-	full := func(rm, rd, tm, td, s int64) map[string]int64 {
+	full := func(rm, rd, tm, td, v, s int64) map[string]int64 {
 		return map[string]int64{
-			"requests.per_minute": rm, "requests.per_day": rd, "tokens.per_minute": tm, "tokens.per_day": td, "streams": s,
+			"requests.per_minute": rm, "requests.per_day": rd, "tokens.per_minute": tm, "tokens.per_day": td,
+			"numeric_values.per_day": v, "streams": s,
 		}
 	}
 	cases := map[bartizan.Tier][]want{
 		bartizan.TierPublic: {
-			{full(20, 200, 10_000, 150_000, 2), 2_048, 256, false},
-			{full(10, 100, 5_000, 75_000, 1), 2_048, 256, false},
-			{full(2, 20, 1_000, 15_000, 1), 500, 256, false},
-			{full(2, 20, 1_000, 15_000, 1), 500, 256, true},
+			{full(20, 200, 10_000, 150_000, 1_000, 2), 2_048, 256, false},
+			{full(10, 100, 5_000, 75_000, 500, 1), 2_048, 256, false},
+			{full(2, 20, 1_000, 15_000, 100, 1), 500, 256, false},
+			{full(2, 20, 1_000, 15_000, 100, 1), 500, 256, true},
 		},
 		bartizan.TierStandard: {
-			{full(60, 5_000, 100_000, 3_000_000, 10), 8_192, 256, false},
-			{full(30, 2_500, 50_000, 1_500_000, 5), 8_192, 256, false},
-			{full(6, 500, 10_000, 300_000, 1), 5_000, 256, false},
-			{full(6, 500, 10_000, 300_000, 1), 5_000, 256, true},
+			{full(60, 5_000, 100_000, 3_000_000, 50_000, 10), 8_192, 256, false},
+			{full(30, 2_500, 50_000, 1_500_000, 25_000, 5), 8_192, 256, false},
+			{full(6, 500, 10_000, 300_000, 5_000, 1), 5_000, 256, false},
+			{full(6, 500, 10_000, 300_000, 5_000, 1), 5_000, 256, true},
 		},
 		bartizan.TierTrusted: {
-			{full(600, 100_000, 1_000_000, 50_000_000, 50), 32_768, 256, false},
-			{full(300, 50_000, 500_000, 25_000_000, 25), 32_768, 256, false},
-			{full(60, 10_000, 100_000, 5_000_000, 5), 32_768, 256, false},
-			{full(60, 10_000, 100_000, 5_000_000, 5), 32_768, 256, true},
+			{full(600, 100_000, 1_000_000, 50_000_000, 1_000_000, 50), 32_768, 256, false},
+			{full(300, 50_000, 500_000, 25_000_000, 500_000, 25), 32_768, 256, false},
+			{full(60, 10_000, 100_000, 5_000_000, 100_000, 5), 32_768, 256, false},
+			{full(60, 10_000, 100_000, 5_000_000, 100_000, 5), 32_768, 256, true},
 		},
 		bartizan.TierPartner: {
-			{map[string]int64{"requests.per_minute": 6_000, "tokens.per_minute": 10_000_000, "streams": 500}, 131_072, 256, false},
-			{map[string]int64{"requests.per_minute": 3_000, "tokens.per_minute": 5_000_000, "streams": 250}, 131_072, 256, false},
-			{map[string]int64{"requests.per_minute": 600, "tokens.per_minute": 1_000_000, "streams": 50}, 131_072, 256, false},
-			{map[string]int64{"requests.per_minute": 600, "tokens.per_minute": 1_000_000, "streams": 50}, 131_072, 256, true},
+			{map[string]int64{"requests.per_minute": 6_000, "numeric_values.per_day": 20_000_000, "tokens.per_minute": 10_000_000, "streams": 500}, 131_072, 256, false},
+			{map[string]int64{"requests.per_minute": 3_000, "numeric_values.per_day": 10_000_000, "tokens.per_minute": 5_000_000, "streams": 250}, 131_072, 256, false},
+			{map[string]int64{"requests.per_minute": 600, "numeric_values.per_day": 2_000_000, "tokens.per_minute": 1_000_000, "streams": 50}, 131_072, 256, false},
+			{map[string]int64{"requests.per_minute": 600, "numeric_values.per_day": 2_000_000, "tokens.per_minute": 1_000_000, "streams": 50}, 131_072, 256, true},
 		},
 	}
 	public, _ := coarsen.Shipped("public")
@@ -210,7 +211,7 @@ func TestCompileReportsEveryFaultAtOnce(t *testing.T) {
 		{Dimension: ratelimit.Streams, Window: ratelimit.Concurrent, Amount: 2},
 	}
 	public.MaxOutput, public.DefaultOutput = 100, 200
-	public.NumericValues, public.WatermarkStrength = -1, math.NaN()
+	public.WatermarkStrength = math.NaN()
 	s.Tiers[bartizan.TierPublic] = public
 	s.Tiers["Gold!"] = policy.TierSpec{MaxOutput: -1}
 	small := s.Tiers[bartizan.TierStandard]
@@ -233,7 +234,6 @@ func TestCompileReportsEveryFaultAtOnce(t *testing.T) {
 		"tiers.public.limits.streams: given twice",
 		"tiers.public.limits.requests.per_day: 20 is less than per_minute, 30",
 		"tiers.public.default_output: 200 tokens is more than max_output, 100",
-		"tiers.public.limits.numeric_values.per_day: -1 is negative",
 		"tiers.public.watermark.strength: NaN",
 		"tiers.small.max_output: 8192 tokens is more than 1000 tokens per minute",
 		"levels.level(9): no such level",
@@ -327,7 +327,7 @@ func TestHash(t *testing.T) {
 		"max output": func(s *policy.TierSpec) { s.MaxOutput++ },
 		"output":     func(s *policy.TierSpec) { s.DefaultOutput++ },
 		"profile":    func(s *policy.TierSpec) { s.Coarsen, _ = coarsen.Shipped("partner") },
-		"numbers":    func(s *policy.TierSpec) { s.NumericValues = 1 },
+		"numbers":    func(s *policy.TierSpec) { s.Key = ratelimit.Limits{{Amount: 7}} },
 		"watermark":  func(s *policy.TierSpec) { s.WatermarkStrength = 0.5 },
 	}
 	for name, change := range others {

@@ -17,11 +17,29 @@ type Spec struct {
 	Levels map[bartizan.Level]LevelSpec
 	// Detect holds the thresholds of the detectors; the zero value means the shipped ones.
 	Detect detect.Config
+	// Organisations bind all accounts of an organisation together, by its name; "*" holds
+	// for those that are not named. Levels do not touch them.
+	Organisations map[string]ratelimit.Limits
+	// Prices say what tokens cost; the first that matches a model's name counts.
+	Prices []Price
+	// Shadow refuses nothing: what would have been refused passes and is recorded.
+	Shadow bool
+}
+
+// Price is what the tokens of some models cost, in millionths of a dollar per million
+// tokens. A price of 0 for cached input or reasoning is that of input or output.
+type Price struct {
+	// Match is a pattern as of [path.Match], over the model's whole name.
+	Match                          string
+	Input, Cached, Output, Thought int64
 }
 
 // TierSpec is what was sold to the accounts of a tier.
 type TierSpec struct {
-	Limits ratelimit.Limits
+	// Limits bind each account, Key each of its keys.
+	Limits, Key ratelimit.Limits
+	// Models say what holds besides for some models; the first that matches counts.
+	Models []ModelSpec
 	// MaxOutput is the most tokens that one answer may have; what a caller asks beyond it
 	// is narrowed to it.
 	MaxOutput int64
@@ -29,12 +47,24 @@ type TierSpec struct {
 	DefaultOutput int64
 	// Coarsen says what the tier may see of an answer.
 	Coarsen coarsen.Profile
-	// NumericValues is how many numbers (log-probabilities, scores) may be released per
-	// UTC day; 0 means no limit. It is carried and hashed, but nothing counts against it yet.
-	NumericValues int64
+	// ExactHeaders tells what is left of limits exactly; without it what is told is rounded
+	// down to a twentieth of the limit, so that nobody paces a collector along the line.
+	ExactHeaders bool
 	// WatermarkStrength is how strongly answers are marked, 0 to 10; 0 means not at all.
 	// It is carried and hashed, but nothing is marked yet.
 	WatermarkStrength float64
+}
+
+// ModelSpec is what a tier has of some models.
+type ModelSpec struct {
+	// Match is a pattern as of [path.Match], over the model's whole name.
+	Match string
+	// Limits bind an account's requests for these models, within those of the tier.
+	Limits ratelimit.Limits
+	// MaxOutput stands in place of the tier's; 0 keeps it.
+	MaxOutput int64
+	// Coarsen stands in place of the tier's profile; nil keeps it.
+	Coarsen *coarsen.Profile
 }
 
 // LevelSpec tightens every tier for accounts under suspicion. The zero value changes
@@ -43,11 +73,17 @@ type LevelSpec struct {
 	// LimitsNum and LimitsDen are the fraction of the tier's limits that is left; both 0
 	// mean the same as at the level below.
 	LimitsNum, LimitsDen int64
+	// Replace stand in place of what is left of the tier's limits, where they are less.
+	Replace ratelimit.Limits
 	// Coarsen names a shipped profile that holds besides the tier's own, the stricter of
 	// the two in every knob; empty means none.
 	Coarsen string
 	// Deny serves nothing.
 	Deny bool
+}
+
+func (l LevelSpec) isZero() bool {
+	return !l.scales() && len(l.Replace) == 0 && l.Coarsen == "" && !l.Deny
 }
 
 func (l LevelSpec) scales() bool { return l.LimitsNum != 0 || l.LimitsDen != 0 }
@@ -60,6 +96,7 @@ func (l LevelSpec) canonical() LevelSpec {
 		f := l.fraction()
 		l.LimitsNum, l.LimitsDen = f.Num().Int64(), f.Denom().Int64()
 	}
+	l.Replace = canonical(l.Replace)
 	return l
 }
 
@@ -90,10 +127,10 @@ const defaultOutput = 256
 func Default() Spec {
 	return Spec{
 		Tiers: map[bartizan.Tier]TierSpec{
-			bartizan.TierPublic:   shipped("public", 2_048, amounts{20, 200, 10_000, 150_000, 2}),
-			bartizan.TierStandard: shipped("standard", 8_192, amounts{60, 5_000, 100_000, 3_000_000, 10}),
-			bartizan.TierTrusted:  shipped("trusted", 32_768, amounts{600, 100_000, 1_000_000, 50_000_000, 50}),
-			bartizan.TierPartner:  shipped("partner", 131_072, amounts{6_000, 0, 10_000_000, 0, 500}),
+			bartizan.TierPublic:   shipped("public", 2_048, amounts{20, 200, 10_000, 150_000, 1_000, 2}),
+			bartizan.TierStandard: shipped("standard", 8_192, amounts{60, 5_000, 100_000, 3_000_000, 50_000, 10}),
+			bartizan.TierTrusted:  shipped("trusted", 32_768, amounts{600, 100_000, 1_000_000, 50_000_000, 1_000_000, 50}),
+			bartizan.TierPartner:  shipped("partner", 131_072, amounts{6_000, 0, 10_000_000, 0, 20_000_000, 500}),
 		},
 		Levels: map[bartizan.Level]LevelSpec{
 			bartizan.LevelWatch:      {LimitsNum: 1, LimitsDen: 2, Coarsen: "public"},
@@ -104,7 +141,7 @@ func Default() Spec {
 }
 
 // amounts are the limits of a shipped tier; 0 is none.
-type amounts struct{ requestsMinute, requestsDay, tokensMinute, tokensDay, streams int64 }
+type amounts struct{ requestsMinute, requestsDay, tokensMinute, tokensDay, valuesDay, streams int64 }
 
 func shipped(profile string, maxOutput int64, a amounts) TierSpec {
 	p, _ := coarsen.Shipped(profile) // a test compiles the shipped policy
@@ -114,8 +151,10 @@ func shipped(profile string, maxOutput int64, a amounts) TierSpec {
 			{Dimension: ratelimit.Requests, Window: ratelimit.Day, Amount: a.requestsDay},
 			{Dimension: ratelimit.Tokens, Window: ratelimit.Minute, Amount: a.tokensMinute},
 			{Dimension: ratelimit.Tokens, Window: ratelimit.Day, Amount: a.tokensDay},
+			{Dimension: ratelimit.Values, Window: ratelimit.Day, Amount: a.valuesDay},
 			{Dimension: ratelimit.Streams, Window: ratelimit.Concurrent, Amount: a.streams},
 		}),
 		MaxOutput: maxOutput, DefaultOutput: defaultOutput, Coarsen: p,
+		ExactHeaders: profile != string(bartizan.TierPublic),
 	}
 }

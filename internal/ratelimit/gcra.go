@@ -16,8 +16,9 @@ const (
 	farthest = latest + latest/2
 	// nothing is an m that never wins in max(x+s, m), and survives adding to it.
 	nothing = int64(math.MinInt64 / 2)
-	// dayLength is a calendar day in UTC, which has no leap seconds in Unix time.
-	dayLength = int64(24 * time.Hour)
+	// hourLength and dayLength are in UTC, which has no leap seconds in Unix time.
+	hourLength = int64(time.Hour)
+	dayLength  = int64(24 * time.Hour)
 )
 
 // stamp turns a time into nanoseconds since 1970, held between 0 and latest.
@@ -70,14 +71,14 @@ func (l Limit) tolerance() (whole, slack int64) {
 type step struct {
 	grant uint64
 	open  bool
-	s, m  [2]int64
+	s, m  amounts
 }
 
 // newStep is a charge of inc at time at. An amount of 0 is no limit: x -> x.
-func newStep(grant uint64, at int64, amounts, inc [2]int64) step {
+func newStep(grant uint64, at int64, limit, inc *amounts) step {
 	st := step{grant: grant, open: true}
 	for k := range st.s {
-		if amounts[k] > 0 {
+		if limit[k] > 0 {
 			st.s[k], st.m[k] = inc[k], at+inc[k]
 		} else {
 			st.s[k], st.m[k] = 0, nothing
@@ -86,14 +87,18 @@ func newStep(grant uint64, at int64, amounts, inc [2]int64) step {
 	return st
 }
 
-// apply returns what the step makes of the arrival times x.
-func (st *step) apply(x [2]int64) [2]int64 {
-	return [2]int64{max(x[0]+st.s[0], st.m[0]), max(x[1]+st.s[1], st.m[1])}
+// apply makes of the arrival times x what the step makes of them.
+func (st *step) apply(x *amounts) {
+	for k := range x {
+		x[k] = max(x[k]+st.s[k], st.m[k])
+	}
 }
 
 // bound holds arrival times below the point from which adding a run could overflow.
-func bound(x [2]int64) [2]int64 {
-	return [2]int64{min(x[0], farthest), min(x[1], farthest)}
+func (x *amounts) bound() {
+	for k := range x {
+		x[k] = min(x[k], farthest)
+	}
 }
 
 // then makes st the composition of st and next after it.
@@ -101,4 +106,16 @@ func (st *step) then(next *step) {
 	for k := range st.s {
 		st.s[k], st.m[k] = min(st.s[k]+next.s[k], dearest), max(st.m[k]+next.s[k], next.m[k])
 	}
+}
+
+// monthEnd returns the nanoseconds since 1970 at which the UTC month of the stamp ends.
+func monthEnd(at int64) int64 {
+	t := time.Unix(0, at).UTC()
+	return time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+}
+
+// sameMonth reports whether two stamps lie in one UTC month.
+func sameMonth(a, b int64) bool {
+	x, y := time.Unix(0, a).UTC(), time.Unix(0, b).UTC()
+	return x.Year() == y.Year() && x.Month() == y.Month()
 }

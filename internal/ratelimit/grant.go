@@ -7,22 +7,40 @@ type grant struct {
 	id       uint64
 	at       int64
 	deadline int64
-	day      int64
-	amounts  [2]int64 // per minute, as they were when it was made
-	reserved [2]int64
+	prompt   uint64  // the hash of its prompt, 0 for none
+	limit    amounts // per minute, as they were when it was made
+	reserved [counted]int64
+	spent    amounts // what it is known to have cost so far
 	streams  int64
-	// spent are the tokens that it is known to have cost so far.
-	spent  int64
-	closed bool
+	inFlight int64
+	added    uint8 // bits of the calendar windows in which its prompt was new
+	counts   uint8 // bits of the calendar windows that it is still counted in
+	known    bool  // spent says something
+	closed   bool
 }
 
 // overdue is what a grant costs that nobody settled.
 func (g *grant) overdue() Demand {
-	tokens := g.spent
-	if tokens == 0 {
-		tokens = g.reserved[Tokens]
+	of := func(d Dimension) int64 {
+		if g.known {
+			return g.spent[d]
+		}
+		return g.reserved[d]
 	}
-	return Demand{Requests: g.reserved[Requests], Tokens: tokens}
+	return Demand{
+		Requests: g.reserved[Requests], Tokens: of(Tokens), Input: of(Input), Output: of(Output), Cost: of(Cost), Values: of(Values),
+		Prompts: max(g.reserved[Prompts], int64(min(g.prompt, 1))), //nolint:gosec // 0 or 1: an overdue prompt counts as served
+	}
+}
+
+// note raises what is known to be spent.
+func (g *grant) note(soFar *Demand) {
+	for k, n := range soFar.rates() {
+		if n > 0 {
+			g.spent[k] = max(g.spent[k], n)
+			g.known = g.known || Dimension(k) != Requests //nolint:gosec // a small index
+		}
+	}
 }
 
 // table lists open grants in order of their ids, which rise. Closed ones stay until

@@ -5,31 +5,43 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Dimension is what a limit counts.
 type Dimension uint8
 
-// The dimensions.
+// The dimensions. The first [rates] of them may be limited per minute.
 const (
 	Requests Dimension = iota
 	Tokens             // of prompt and answer together
-	Streams            // answers under way at once
+	Input              // tokens of the prompt
+	Output             // tokens of the answer
+	Cost               // millionths of a dollar
+	Values             // numeric values released, such as log-probabilities
+	Prompts            // distinct prompts
+	Streams            // streamed answers under way at once
+	InFlight           // requests under way at once
 )
+
+const (
+	rates   = int(Values) + 1  // dimensions that can be limited per minute
+	counted = int(Prompts) + 1 // dimensions that can be limited per calendar window
+)
+
+var dimensions = [...]string{ //nolint:gochecknoglobals // a static table
+	Requests: "requests", Tokens: "tokens", Input: "input_tokens", Output: "output_tokens", Cost: "cost",
+	Values: "numeric_values", Prompts: "prompts", Streams: "streams", InFlight: "concurrent",
+}
 
 // String returns the dimension's name, as used in reasons, headers and files.
 func (d Dimension) String() string {
-	switch d {
-	case Requests:
-		return "requests"
-	case Tokens:
-		return "tokens"
-	case Streams:
-		return "streams"
-	default:
-		return fmt.Sprintf("dimension(%d)", uint8(d))
+	if int(d) < len(dimensions) {
+		return dimensions[d]
 	}
+	return fmt.Sprintf("dimension(%d)", uint8(d))
 }
 
 // Window is the time over which a limit counts.
@@ -39,24 +51,39 @@ type Window uint8
 const (
 	// Minute refills steadily at Amount per minute (GCRA).
 	Minute Window = iota
-	// Day starts afresh at midnight UTC.
+	// Hour starts afresh with every hour, Day at midnight, Month with its first day, all in UTC.
+	Hour
 	Day
+	Month
 	// Concurrent counts what is under way now.
 	Concurrent
 )
 
+// calendar is the number of windows that follow the calendar.
+const calendar = int(Month-Hour) + 1
+
+var windows = [...]string{Minute: "minute", Hour: "hour", Day: "day", Month: "month", Concurrent: "concurrent"} //nolint:gochecknoglobals // a static table
+
 // String returns the window's name, as used in reasons and files.
 func (w Window) String() string {
-	switch w {
-	case Minute:
-		return "minute"
-	case Day:
-		return "day"
-	case Concurrent:
-		return "concurrent"
-	default:
-		return fmt.Sprintf("window(%d)", uint8(w))
+	if int(w) < len(windows) {
+		return windows[w]
 	}
+	return fmt.Sprintf("window(%d)", uint8(w))
+}
+
+// ParseLimit returns the limit of the names that [Dimension.String] and [Window.String]
+// give, or an error that lists what there is.
+func ParseLimit(dimension, window string, amount int64) (Limit, error) {
+	d, w := slices.Index(dimensions[:], dimension), slices.Index(windows[:], window)
+	if d < 0 {
+		return Limit{}, fmt.Errorf("dimension %q: want one of %s", dimension, strings.Join(dimensions[:], ", "))
+	}
+	if w < 0 {
+		return Limit{}, fmt.Errorf("window %q: want one of %s", window, strings.Join(windows[:], ", "))
+	}
+	l := Limit{Dimension: Dimension(d), Window: Window(w), Amount: amount} //nolint:gosec // indexes of short tables
+	return l, l.validate()
 }
 
 // longest is how many minutes' amounts a burst may hold: a week.
@@ -75,6 +102,9 @@ type Limit struct {
 	// Burst is how much may be spent at one instant after a rest. Only a Minute
 	// has one; 0 means Amount.
 	Burst int64
+	// Shadow lets pass what the limit refuses, and tells of it. What passes so is not
+	// charged to a Minute; hour, day and month count everything that is served.
+	Shadow bool
 }
 
 // String describes the limit for people, such as "20 requests per minute".
@@ -82,8 +112,12 @@ func (l Limit) String() string {
 	switch {
 	case l.Amount <= 0:
 		return fmt.Sprintf("unlimited %s (%s)", l.Dimension, l.Window)
+	case l.Dimension == InFlight:
+		return fmt.Sprintf("%d requests at once", l.Amount)
 	case l.Window == Concurrent:
 		return fmt.Sprintf("%d %s at once", l.Amount, l.Dimension)
+	case l.Dimension == Cost:
+		return fmt.Sprintf("$%g per %s", float64(l.Amount)/1e6, l.Window)
 	default:
 		return fmt.Sprintf("%d %s per %s", l.Amount, l.Dimension, l.Window)
 	}
@@ -101,11 +135,13 @@ func (l Limit) Ceiling() int64 {
 func (l Limit) validate() error {
 	var faults []error
 	switch {
-	case l.Dimension > Streams || l.Window > Concurrent:
+	case l.Dimension > InFlight || l.Window > Concurrent:
 		faults = append(faults, fmt.Errorf("limit on %s per %s: no such limit", l.Dimension, l.Window))
-	case (l.Dimension == Streams) != (l.Window == Concurrent):
+	case (l.Dimension >= Streams) != (l.Window == Concurrent):
 		faults = append(faults, fmt.Errorf(
-			"limit on %s per %s: requests and tokens are counted per minute or day, streams at once", l.Dimension, l.Window))
+			"limit on %s per %s: streams and concurrent requests are counted at once, everything else over time", l.Dimension, l.Window))
+	case l.Dimension == Prompts && l.Window == Minute:
+		faults = append(faults, errors.New("limit on prompts per minute: distinct prompts are counted per hour, day or month"))
 	}
 	if l.Amount < 0 {
 		faults = append(faults, fmt.Errorf("limit on %s per %s: amount %d is negative; 0 means no limit", l.Dimension, l.Window, l.Amount))

@@ -32,8 +32,8 @@ func TestValidate(t *testing.T) {
 		"limit on tokens per minute: amount -1 is negative",
 		"limit on requests per day: only a limit per minute has a burst",
 		"limit on requests per minute: burst -5 is negative",
-		"limit on streams per minute: requests and tokens are counted per minute or day",
-		"limit on tokens per concurrent: requests and tokens are counted",
+		"limit on streams per minute: streams and concurrent requests are counted at once",
+		"limit on tokens per concurrent: streams and concurrent requests are counted",
 		"limit on dimension(9) per window(9): no such limit",
 		"limit on requests per day: given twice",
 	} {

@@ -13,28 +13,35 @@ type run struct {
 	steps []step // from head on
 	head  int
 	open  int
+	width int // no step changes an arrival time from this dimension on
 }
 
 // fold returns the arrival times after all charges, beginning with base.
-func (r *run) fold(base [2]int64) [2]int64 {
-	x0, x1 := base[0], base[1]
-	for i := range r.steps[r.head:] {
-		st := &r.steps[r.head+i]
-		x0 = max(x0+st.s[0], st.m[0])
-		x1 = max(x1+st.s[1], st.m[1])
+func (r *run) fold(base amounts) amounts {
+	for i := r.head; i < len(r.steps); i++ {
+		st := &r.steps[i]
+		for k := range r.width {
+			base[k] = max(base[k]+st.s[k], st.m[k])
+		}
 	}
-	return bound([2]int64{x0, x1})
+	base.bound()
+	return base
 }
 
 // push appends an open step. Beyond maxOpen the oldest is merged into the base as
 // it stands, and can no longer be settled.
-func (r *run) push(st step, base *[2]int64) {
+func (r *run) push(st step, base *amounts) {
 	if len(r.steps) == cap(r.steps) && r.head > 0 && r.head >= len(r.steps)/4 {
 		r.steps = r.steps[:copy(r.steps, r.steps[r.head:])]
 		r.head = 0
 	}
 	r.steps = append(r.steps, st)
 	r.open++
+	for k := r.width; k < rates; k++ {
+		if st.m[k] != nothing {
+			r.width = k + 1
+		}
+	}
 	if r.open > maxOpen {
 		r.steps[r.head].open = false
 		r.open--
@@ -44,7 +51,7 @@ func (r *run) push(st step, base *[2]int64) {
 
 // settle gives the grant's step its true charge. A grant that has no step of its own
 // is left alone.
-func (r *run) settle(st step, base *[2]int64) {
+func (r *run) settle(st step, base *amounts) {
 	tail := r.steps[r.head:]
 	i := r.head + sort.Search(len(tail), func(i int) bool { return tail[i].grant >= st.grant })
 	if i == len(r.steps) || r.steps[i].grant != st.grant || !r.steps[i].open {
@@ -72,13 +79,14 @@ func (r *run) merge(i int) {
 }
 
 // retire moves settled steps at the head into the base.
-func (r *run) retire(base *[2]int64) {
+func (r *run) retire(base *amounts) {
 	for r.head < len(r.steps) && !r.steps[r.head].open {
-		*base = bound(r.steps[r.head].apply(*base))
+		r.steps[r.head].apply(base)
+		base.bound()
 		r.head++
 	}
 	if r.head == len(r.steps) {
-		r.steps, r.head = r.steps[:0], 0
+		r.steps, r.head, r.width = r.steps[:0], 0, 0
 	}
 }
 

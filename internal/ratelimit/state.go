@@ -10,139 +10,237 @@ import (
 // for once their body has been read.
 const patience = int64(10 * time.Minute)
 
-// State is all that limits one account. The zero value is an account that has
-// spent nothing. A State must not be copied once in use.
+// State is all that limits one account, or one of the others that a [Nest] names. The
+// zero value has spent nothing. A State must not be copied once in use.
 //
 // Time never runs backwards in a State. A time that is up to ten minutes before the
 // newest one seen counts as the newest. One that lies further back means that the
-// clock was set back: everything that is noted moves back with it and the day's
-// counters are kept, so that setting the clock back gives and takes nothing. A step
+// clock was set back: everything that is noted moves back with it and the counters of
+// the calendar are kept, so that setting the clock back gives and takes nothing. A step
 // forward cannot be told from a rest: it restores at most one burst, and one past
 // midnight begins a day. Limits may differ from call to call: the share of a short
-// window that is spent stays spent, and so does the day's count.
+// window that is spent stays spent, and so do the counts of hour, day and month.
 type State struct {
-	base [2]int64 // arrival times before the run
-	now  int64    // newest stamp seen
-	last uint64   // newest grant
-	day  int64    // of now, counted from 1970
-	used [2]int64 // on that day
-	live *live    // what is under way
+	base amounts // arrival times before the run
+	now  int64   // newest stamp seen
+	last uint64  // newest grant
+	used [calendar][counted]int64
+	live *live // what is under way
 }
 
 // live is the part of a state that an account at rest does not need.
 type live struct {
-	soonest int64 // no open grant has an earlier deadline
-	streams int64
-	run     run
-	grants  table
+	prompts  *promptSet // nil while no limit counts them
+	soonest  int64      // no open grant has an earlier deadline
+	streams  int64
+	inFlight int64
+	run      run
+	grants   table
 	// after caches the arrival times after the run.
-	after [2]int64
+	after amounts
 	known bool
 }
+
+// Charge is what [State.Check] worked out for [State.Take].
+type Charge struct {
+	limit, inc amounts
+	marks      uint8 // windows in which the prompt is new
+	prompts    bool  // a limit counts prompts
+	shadowed   bool
+	shadow     Denial
+}
+
+// Shadow returns what a limit that only watches would have refused.
+func (c *Charge) Shadow() (Denial, bool) { return c.shadow, c.shadowed }
 
 // Reserve checks d against every limit and charges all of them, or none: a refused
 // demand leaves the account as it was. A dimension of which d wants nothing is not
 // checked. The grant, never 0, is to be settled once. One that is still open at the
 // deadline settles itself, at the next call of any method that is given a time: at
-// the tokens that [State.Progress] noted, and at least at d.Prompt. If neither says
+// what [State.Progress] noted, and at least at d.Prompt. If neither says
 // anything it stays charged as reserved.
 func (s *State) Reserve(now time.Time, ls Limits, d Demand, deadline time.Time) (id uint64, denial *Denial) {
-	at := s.observe(now)
-	d = d.clean()
+	var c Charge
+	if worst, refused := s.Check(now, ls, &d, &c); refused {
+		answer := worst // only a refusal allocates
+		return 0, &answer
+	}
+	return s.Take(&d, deadline, &c), nil
+}
+
+// Check is the first half of [State.Reserve]: it changes nothing but the time, and
+// fills c. It reports whether d is refused, and if so the denial with the longest wait.
+func (s *State) Check(now time.Time, ls Limits, d *Demand, c *Charge) (worst Denial, refused bool) {
+	s.observe(now)
+	d.clean()
 	after := s.after()
-	var refused bool
-	var worst Denial
-	var amounts, inc [2]int64
-	for _, l := range ls {
+	c.marks = s.newIn(d)
+	wants := d.rates()
+	for i := range ls {
+		l := &ls[i]
 		if l.Amount <= 0 {
 			continue
 		}
-		n := d.in(l.Dimension)
+		n := c.in(d, &wants, l)
 		if l.Window == Minute {
-			k := l.Dimension & 1
-			amounts[k], inc[k] = l.Amount, charge(n, l.Amount)
+			k := int(l.Dimension) % rates
+			c.limit[k], c.inc[k] = l.Amount, charge(n, l.Amount)
 		}
-		if n == 0 || s.fits(l, n, inc, after) {
+		if n == 0 || s.fits(l, n, c, after) {
 			continue
 		}
-		if next := s.refuse(l, n, inc, after); !refused || next.outlasts(worst) {
+		next := s.refuse(l, n, c, after)
+		if l.Shadow {
+			c.watch(l, next)
+			continue
+		}
+		if !refused || next.Outlasts(&worst) {
 			refused, worst = true, next
 		}
 	}
-	if refused {
-		answer := worst
-		return 0, &answer
-	}
-	return s.commit(at, d, stamp(deadline), amounts, inc), nil
+	return worst, refused
 }
 
-// fits reports whether n more of the limit's dimension pass. For a Minute inc holds
-// their charge.
-func (s *State) fits(l Limit, n int64, inc, after [2]int64) bool {
+// watch notes what a limit would have refused, and charges it nothing.
+func (c *Charge) watch(l *Limit, denial Denial) {
+	if l.Window == Minute {
+		c.limit[int(l.Dimension)%rates] = 0
+	}
+	if !c.shadowed || denial.Outlasts(&c.shadow) {
+		c.shadowed, c.shadow = true, denial
+	}
+}
+
+// in is what the demand wants of the limit.
+func (c *Charge) in(d *Demand, wants *amounts, l *Limit) int64 {
+	switch l.Dimension {
+	case Streams:
+		return d.Streams
+	case InFlight:
+		return d.InFlight
+	case Prompts:
+		c.prompts = true
+		if d.PromptHash == 0 {
+			return d.Prompts
+		}
+		return int64(c.marks >> (l.Window - Hour) & 1)
+	default:
+		return wants[int(l.Dimension)%rates]
+	}
+}
+
+// newIn returns the windows, as bits, in which the demand's prompt has not been counted.
+func (s *State) newIn(d *Demand) uint8 {
+	if d.PromptHash == 0 {
+		return 0
+	}
+	const all = 1<<calendar - 1
+	if s.live == nil {
+		return all
+	}
+	return ^s.live.prompts.marks(d.PromptHash) & all
+}
+
+// fits reports whether n more of the limit's dimension pass.
+func (s *State) fits(l *Limit, n int64, c *Charge, after *amounts) bool {
 	switch l.Window {
 	case Minute:
-		k := l.Dimension & 1
+		k := int(l.Dimension) % rates
 		whole, slack := l.tolerance()
-		return n <= l.Ceiling() && max(after[k], s.now)+inc[k] <= s.now+whole+slack
-	case Day:
-		return add(s.used[l.Dimension&1], n) <= l.Amount
+		return n <= l.Ceiling() && max(after[k], s.now)+c.inc[k] <= s.now+whole+slack
+	case Hour, Day, Month:
+		return add(s.used[l.Window-Hour][int(l.Dimension)%counted], n) <= l.Amount
 	case Concurrent:
-		return add(s.streams(), n) <= l.Amount
+		return add(s.under(l.Dimension), n) <= l.Amount
 	default:
 		return false
 	}
 }
 
 // refuse says how long n more of the limit's dimension have to wait.
-func (s *State) refuse(l Limit, n int64, inc, after [2]int64) Denial {
+func (s *State) refuse(l *Limit, n int64, c *Charge, after *amounts) Denial {
 	if n > l.Ceiling() {
-		return Denial{Limit: l, Never: true}
+		return Denial{Limit: *l, Never: true}
 	}
 	var wait int64
 	switch l.Window {
 	case Minute:
-		k := l.Dimension & 1
+		k := int(l.Dimension) % rates
 		whole, slack := l.tolerance()
-		wait = max(after[k], s.now) + inc[k] - (s.now + whole + slack)
-	case Day:
-		wait = s.midnight()
+		wait = max(after[k], s.now) + c.inc[k] - (s.now + whole + slack)
+	case Hour, Day, Month:
+		wait = s.left(l.Window)
 	case Concurrent:
 		wait = int64(StreamRetry)
 	}
-	return Denial{Limit: l, RetryAfter: time.Duration(wait)}
+	return Denial{Limit: *l, RetryAfter: time.Duration(wait)}
 }
 
-func (d Denial) outlasts(other Denial) bool {
+// Outlasts reports whether d makes a caller wait longer than other does.
+func (d *Denial) Outlasts(other *Denial) bool {
 	if d.Never != other.Never {
 		return d.Never
 	}
 	return d.RetryAfter > other.RetryAfter
 }
 
-// commit charges d and returns its grant.
-func (s *State) commit(at int64, d Demand, deadline int64, amounts, inc [2]int64) uint64 {
+// Take is the second half of [State.Reserve]: it charges what the last call of
+// [State.Check] let pass, and returns the grant.
+func (s *State) Take(d *Demand, deadline time.Time, c *Charge) uint64 {
 	if s.live == nil {
 		s.live = &live{soonest: math.MaxInt64}
 	}
 	l := s.live
+	at := s.now
 	// Ids rise with time, so that a grant of a forgotten state is not taken for one
 	// of its successor.
 	s.last = max(s.last+1, uint64(at)) //nolint:gosec // a stamp is not negative
-	if amounts != [2]int64{} {
-		after := s.after()
-		st := newStep(s.last, at, amounts, inc)
+	if c.limit != (amounts{}) {
+		l.after, l.known = *s.after(), true
+		st := newStep(s.last, at, &c.limit, &c.inc)
 		l.run.push(st, &s.base)
-		l.after, l.known = bound(st.apply(after)), true
+		st.apply(&l.after)
+		l.after.bound()
 	}
-	s.used[Requests] = add(s.used[Requests], d.Requests)
-	s.used[Tokens] = add(s.used[Tokens], d.Tokens)
+	g := grant{
+		id: s.last, at: at, deadline: stamp(deadline), limit: c.limit, streams: d.Streams, inFlight: d.InFlight,
+		counts:   1<<calendar - 1,
+		reserved: [counted]int64{d.Requests, d.Tokens, d.Input, d.Output, d.Cost, d.Values, d.Prompts},
+	}
+	if d.PromptHash != 0 {
+		g.reserved[Prompts] = 0
+		if c.prompts {
+			g.prompt, g.added = d.PromptHash, c.marks
+			if l.prompts == nil {
+				l.prompts = &promptSet{}
+			}
+			l.prompts.mark(d.PromptHash, c.marks)
+		}
+	}
+	if d.Prompt > 0 {
+		g.known = true
+		g.spent[Tokens], g.spent[Input] = d.Prompt, d.Input
+		g.spent[Cost] = share(d.Cost, d.Prompt, d.Tokens)
+	}
+	for w := range s.used {
+		for k := range s.used[w] {
+			s.used[w][k] = add(s.used[w][k], g.reserved[k])
+		}
+		s.used[w][Prompts] = add(s.used[w][Prompts], int64(g.added>>w&1))
+	}
 	l.streams = add(l.streams, d.Streams)
-	l.grants.push(grant{
-		id: s.last, at: at, deadline: deadline, day: s.day, amounts: amounts,
-		reserved: [2]int64{d.Requests, d.Tokens}, streams: d.Streams, spent: d.Prompt,
-	})
-	l.soonest = min(l.soonest, deadline)
+	l.inFlight = add(l.inFlight, d.InFlight)
+	l.grants.push(g)
+	l.soonest = min(l.soonest, g.deadline)
 	return s.last
+}
+
+// share is the part of whole that n is of all.
+func share(whole, n, all int64) int64 {
+	if all <= 0 || n >= all {
+		return whole
+	}
+	return mulDiv(whole, n, all, true, whole)
 }
 
 // Settle replaces what was reserved by what was spent and ends the streams of the
@@ -155,7 +253,8 @@ func (s *State) Settle(now time.Time, id uint64, actual Demand) bool {
 	open := false
 	if s.live != nil {
 		if i := s.live.grants.find(id); i >= 0 {
-			s.settle(i, actual.clean())
+			actual.clean()
+			s.settle(i, &actual)
 			open = true
 		}
 	}
@@ -163,38 +262,75 @@ func (s *State) Settle(now time.Time, id uint64, actual Demand) bool {
 	return open
 }
 
-func (s *State) settle(i int, actual Demand) {
+func (s *State) settle(i int, actual *Demand) {
 	l := s.live
 	g := &l.grants.list[i]
-	spent := [2]int64{actual.Requests, actual.Tokens}
-	if g.amounts != [2]int64{} {
-		var inc [2]int64
-		for k, amount := range g.amounts {
+	spent := actual.rates()
+	if g.limit != (amounts{}) {
+		var inc amounts
+		for k, amount := range g.limit {
 			if amount > 0 {
 				inc[k] = charge(spent[k], amount)
 			}
 		}
-		l.run.settle(newStep(g.id, g.at, g.amounts, inc), &s.base)
+		l.run.settle(newStep(g.id, g.at, &g.limit, &inc), &s.base)
 		l.known = false
 	}
-	if g.day == s.day {
-		for k := range s.used {
-			s.used[k] = add(max(0, s.used[k]-g.reserved[k]), spent[k])
+	for w := range s.used {
+		if g.counts>>w&1 == 0 {
+			continue
+		}
+		used := &s.used[w]
+		for k, n := range spent {
+			used[k] = add(max(0, used[k]-g.reserved[k]), n)
+		}
+		if g.prompt == 0 {
+			used[Prompts] = add(max(0, used[Prompts]-g.reserved[Prompts]), actual.Prompts)
 		}
 	}
+	if g.prompt != 0 {
+		s.settlePrompt(i, actual.Prompts > 0)
+	}
 	l.streams = max(0, l.streams-g.streams)
+	l.inFlight = max(0, l.inFlight-g.inFlight)
 	l.grants.close(i)
 }
 
-// Progress notes what an open grant has spent so far, prompt included. Only tokens
-// count, and only upwards.
+// settlePrompt keeps a prompt that was served, and takes back one that no request had
+// anything of.
+func (s *State) settlePrompt(i int, served bool) {
+	l := s.live
+	g := &l.grants.list[i]
+	marks := l.prompts.marks(g.prompt)
+	switch {
+	case served && marks != 0:
+		l.prompts.mark(g.prompt, markConfirmed)
+		return
+	case served || g.added == 0 || marks&markConfirmed != 0:
+		return
+	}
+	for k := l.grants.head; k < len(l.grants.list); k++ {
+		if other := &l.grants.list[k]; k != i && !other.closed && other.prompt == g.prompt {
+			other.added |= g.added & g.counts // the other one answers for it now
+			return
+		}
+	}
+	for w := range s.used {
+		if g.added&g.counts>>w&1 == 1 {
+			s.used[w][Prompts] = max(0, s.used[w][Prompts]-1)
+		}
+	}
+	l.prompts.unmark(g.prompt)
+}
+
+// Progress notes what an open grant has spent so far, prompt included. Numbers only
+// rise; requests and streams do not count.
 func (s *State) Progress(id uint64, soFar Demand) {
 	if s.live == nil {
 		return
 	}
 	if i := s.live.grants.find(id); i >= 0 {
-		g := &s.live.grants.list[i]
-		g.spent = max(g.spent, soFar.Tokens)
+		s.live.grants.list[i].note(&soFar)
 	}
 }
 
@@ -211,34 +347,40 @@ func (s *State) Standing(now time.Time, ls Limits, dst []Standing) []Standing {
 	return dst
 }
 
-func (s *State) standing(l Limit, after [2]int64) Standing {
+func (s *State) standing(l Limit, after *amounts) Standing {
 	st := Standing{Limit: l}
 	switch l.Window {
 	case Minute:
-		ahead := max(after[l.Dimension&1], s.now) - s.now
+		ahead := max(after[int(l.Dimension)%rates], s.now) - s.now
 		whole, slack := l.tolerance()
 		if room := whole + slack - ahead; room > 0 {
 			st.Remaining = mulDiv(room, l.Amount, period, false, l.Ceiling())
 		}
 		st.Reset = time.Duration(max(0, ahead-slack))
-	case Day:
-		used := s.used[l.Dimension&1]
+	case Hour, Day, Month:
+		used := s.used[l.Window-Hour][int(l.Dimension)%counted]
 		st.Remaining = max(0, l.Amount-used)
 		if used > 0 {
-			st.Reset = time.Duration(s.midnight())
+			st.Reset = time.Duration(s.left(l.Window))
 		}
 	case Concurrent:
-		st.Remaining = max(0, l.Amount-s.streams())
+		st.Remaining = max(0, l.Amount-s.under(l.Dimension))
 	}
 	return st
 }
 
-// Seed sets the counters of now's day to at least used, as after a restart. It never
-// adds, so seeding twice is the same as once.
-func (s *State) Seed(now time.Time, used Demand) {
+// Seed sets the counters of now's hour, day or month to at least used, as after a
+// restart. It never adds, so seeding twice is the same as once.
+func (s *State) Seed(now time.Time, w Window, used Demand) {
 	s.observe(now)
-	s.used[Requests] = max(s.used[Requests], used.Requests)
-	s.used[Tokens] = max(s.used[Tokens], used.Tokens)
+	if w < Hour || w > Month {
+		return
+	}
+	counts := &s.used[w-Hour]
+	for k, n := range used.rates() {
+		counts[k] = max(counts[k], n)
+	}
+	counts[Prompts] = max(counts[Prompts], used.Prompts)
 }
 
 // Idle settles overdue grants and reports whether the account is as good as new, so
@@ -246,28 +388,34 @@ func (s *State) Seed(now time.Time, used Demand) {
 // that only open grants need.
 func (s *State) Idle(now time.Time) bool {
 	at := s.observe(now)
-	if s.live != nil && s.live.grants.open == 0 {
-		s.live = nil
+	if l := s.live; l != nil && l.grants.open == 0 {
+		if l.prompts == nil {
+			s.live = nil
+		} else {
+			*l = live{prompts: l.prompts, soonest: math.MaxInt64}
+		}
 	}
-	return s.live == nil && s.used == [2]int64{} && s.base[0] <= at && s.base[1] <= at
+	for _, tat := range s.base {
+		if tat > at {
+			return false
+		}
+	}
+	return s.live == nil && s.used == [calendar][counted]int64{}
 }
 
-// observe takes note of the time, expires grants and turns the day.
+// observe takes note of the time, turns the calendar and expires grants.
 func (s *State) observe(t time.Time) int64 {
-	now := stamp(t)
-	if now < s.now {
-		if s.now-now > patience {
-			s.back(s.now - now)
+	now, old := stamp(t), s.now
+	if now < old {
+		if old-now > patience {
+			s.back(old - now)
 		} else {
-			now = s.now
+			now = old
 		}
 	}
 	s.now = now
-	if today := now / dayLength; today != s.day {
-		if today > s.day {
-			s.used = [2]int64{}
-		}
-		s.day = today
+	if now/hourLength > old/hourLength {
+		s.turn(old, now)
 	}
 	if s.live != nil && now >= s.live.soonest {
 		s.expire()
@@ -275,11 +423,39 @@ func (s *State) observe(t time.Time) int64 {
 	return now
 }
 
-// back moves everything back by d, as the clock did.
+// turn begins the calendar windows anew that ended between two stamps.
+func (s *State) turn(old, now int64) {
+	ended := uint8(1)
+	s.used[Hour-Hour] = [counted]int64{}
+	if now/dayLength > old/dayLength {
+		ended |= 1 << (Day - Hour)
+		s.used[Day-Hour] = [counted]int64{}
+		if !sameMonth(old, now) {
+			ended |= 1 << (Month - Hour)
+			s.used[Month-Hour] = [counted]int64{}
+		}
+	}
+	l := s.live
+	if l == nil {
+		return
+	}
+	if l.prompts != nil {
+		if l.prompts.clear(ended); l.prompts.n == 0 {
+			l.prompts = nil
+		}
+	}
+	g := &l.grants
+	for i := g.head; i < len(g.list); i++ {
+		g.list[i].counts &^= ended
+	}
+}
+
+// back moves everything back by d, as the clock did. The calendar's counts stay.
 func (s *State) back(d int64) {
 	// Nothing is ever charged before 0, so a time before 0 means the same as 0.
-	s.base[0] = max(0, s.base[0]-d)
-	s.base[1] = max(0, s.base[1]-d)
+	for k := range s.base {
+		s.base[k] = max(0, s.base[k]-d)
+	}
 	l := s.live
 	if l == nil {
 		return
@@ -287,16 +463,10 @@ func (s *State) back(d int64) {
 	l.known = false
 	l.run.back(d)
 	l.soonest = max(0, l.soonest-d)
-	today := (s.now - d) / dayLength
 	for i := l.grants.head; i < len(l.grants.list); i++ {
 		g := &l.grants.list[i]
 		g.at = max(0, g.at-d)
 		g.deadline = max(0, g.deadline-d)
-		if g.day == s.day {
-			g.day = today
-		} else {
-			g.day = -1 // not a day that is still counted
-		}
 	}
 }
 
@@ -308,7 +478,8 @@ func (s *State) expire() {
 		switch {
 		case g.list[i].closed:
 		case g.list[i].deadline <= s.now:
-			s.settle(i, g.list[i].overdue())
+			actual := g.list[i].overdue()
+			s.settle(i, &actual)
 		default:
 			soonest = min(soonest, g.list[i].deadline)
 		}
@@ -316,42 +487,46 @@ func (s *State) expire() {
 	s.live.soonest = soonest
 }
 
-// after returns the arrival times after all charges.
-func (s *State) after() [2]int64 {
+// after returns the arrival times after all charges; they are not to be changed.
+func (s *State) after() *amounts {
 	l := s.live
-	switch {
-	case l == nil:
-		return s.base
-	case !l.known:
+	if l == nil {
+		return &s.base
+	}
+	if !l.known {
 		l.after, l.known = l.run.fold(s.base), true
 	}
-	return l.after
+	return &l.after
 }
 
-func (s *State) streams() int64 {
-	if s.live == nil {
+// under is how much of the dimension is under way.
+func (s *State) under(d Dimension) int64 {
+	switch {
+	case s.live == nil:
 		return 0
-	}
-	return s.live.streams
-}
-
-// midnight is the time left of the day.
-func (s *State) midnight() int64 { return dayLength - s.now%dayLength }
-
-func (d Demand) clean() Demand {
-	return Demand{
-		Requests: max(0, d.Requests), Tokens: max(0, d.Tokens),
-		Streams: max(0, d.Streams), Prompt: max(0, d.Prompt),
-	}
-}
-
-func (d Demand) in(dim Dimension) int64 {
-	switch dim {
-	case Requests:
-		return d.Requests
-	case Tokens:
-		return d.Tokens
+	case d == InFlight:
+		return s.live.inFlight
 	default:
-		return d.Streams
+		return s.live.streams
+	}
+}
+
+// left is the time left of a calendar window.
+func (s *State) left(w Window) int64 {
+	switch w {
+	case Hour:
+		return hourLength - s.now%hourLength
+	case Month:
+		return monthEnd(s.now) - s.now
+	default:
+		return dayLength - s.now%dayLength
+	}
+}
+
+func (d *Demand) clean() {
+	for _, n := range []*int64{
+		&d.Requests, &d.Tokens, &d.Input, &d.Output, &d.Cost, &d.Values, &d.Prompts, &d.Streams, &d.InFlight, &d.Prompt,
+	} {
+		*n = max(0, *n)
 	}
 }

@@ -349,11 +349,15 @@ func TestIdle(t *testing.T) {
 	if s.Idle(noon.Add(11 * time.Hour)) {
 		t.Error("idle with a count of the day")
 	}
-	if !s.Idle(noon.Add(12 * time.Hour)) {
-		t.Error("not idle on the next day")
+	if s.Idle(noon.Add(12 * time.Hour)) {
+		t.Error("idle with a count of the month")
 	}
-	id = reserve(t, &s, noon.Add(13*time.Hour), five(), Demand{Requests: 1})
-	if s.Settle(noon.Add(13*time.Hour), id, Demand{}); s.Idle(noon.Add(13*time.Hour)) != true {
+	april := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
+	if !s.Idle(april) {
+		t.Error("not idle in the next month")
+	}
+	id = reserve(t, &s, april, five(), Demand{Requests: 1})
+	if s.Settle(april, id, Demand{}); s.Idle(april) != true {
 		t.Error("not idle after a full refund")
 	}
 }
@@ -362,14 +366,14 @@ func TestSeedNeverAdds(t *testing.T) {
 	t.Parallel()
 	var s State
 	for range 3 {
-		s.Seed(noon, Demand{Requests: 50, Tokens: 1_000})
+		s.Seed(noon, Day, Demand{Requests: 50, Tokens: 1_000})
 	}
 	standing := s.Standing(noon, five(), nil)
 	if standing[1].Remaining != 150 || standing[3].Remaining != 149_000 {
 		t.Errorf("after seeding 50 and 1,000 thrice: %+v", standing)
 	}
 	reserve(t, &s, noon, five(), Demand{Requests: 1})
-	s.Seed(noon, Demand{Requests: 50})
+	s.Seed(noon, Day, Demand{Requests: 50})
 	if got := remaining(&s, noon, five()[1]); got != 149 {
 		t.Errorf("seeding less than was spent left %d; want 149", got)
 	}

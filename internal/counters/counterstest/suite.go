@@ -16,9 +16,10 @@ import (
 
 // Counters is what the guard asks of a keeper of limits.
 type Counters interface {
-	Reserve(ctx context.Context, now time.Time, account string, ls ratelimit.Limits, d ratelimit.Demand, deadline time.Time) (ratelimit.Outcome, error)
-	Settle(ctx context.Context, now time.Time, g ratelimit.Grant, actual ratelimit.Demand) error
-	Peek(ctx context.Context, now time.Time, account string, ls ratelimit.Limits) ([]ratelimit.Standing, error)
+	Reserve(ctx context.Context, now time.Time, scopes []ratelimit.Scope, d ratelimit.Demand, deadline time.Time,
+		dst []ratelimit.Standing) (ratelimit.Outcome, error)
+	Settle(ctx context.Context, now time.Time, g *ratelimit.Grant, actual ratelimit.Demand) error
+	Peek(ctx context.Context, now time.Time, scopes []ratelimit.Scope, dst []ratelimit.Standing) ([]ratelimit.Standing, error)
 }
 
 // start is the time at which every test begins: 23:00 UTC, an hour before the last
@@ -47,6 +48,9 @@ func Run(t *testing.T, fresh func(t *testing.T) Counters) {
 		{"DayTurns", dayTurns},
 		{"YesterdaysRefund", yesterdaysRefund},
 		{"AccountsAreApart", accountsAreApart},
+		{"NestedAllOrNothing", nestedAllOrNothing},
+		{"NestedExact", nestedExact},
+		{"NestedSettle", nestedSettle},
 		{"LoweredLimitBinds", loweredLimitBinds},
 		{"PeekChargesNothing", peekChargesNothing},
 		{"NeverAndRetryAfter", neverAndRetryAfter},
@@ -83,6 +87,11 @@ func five() ratelimit.Limits {
 	}
 }
 
+// only is an account under its own limits alone.
+func only(account string, ls ratelimit.Limits) []ratelimit.Scope {
+	return []ratelimit.Scope{{Nest: ratelimit.OfAccount, Name: account, Limits: ls}}
+}
+
 type fixture struct {
 	t *testing.T
 	c Counters
@@ -90,11 +99,11 @@ type fixture struct {
 
 func (f *fixture) ask(now time.Time, account string, ls ratelimit.Limits, d ratelimit.Demand) ratelimit.Outcome {
 	f.t.Helper()
-	outcome, err := f.c.Reserve(f.t.Context(), now, account, ls, d, now.Add(10*time.Minute))
+	outcome, err := f.c.Reserve(f.t.Context(), now, only(account, ls), d, now.Add(10*time.Minute), nil)
 	if err != nil {
 		f.t.Fatalf("Reserve(%s, %+v): %v", account, d, err)
 	}
-	if (outcome.Denial == nil) != (outcome.Grant != ratelimit.Grant{}) {
+	if outcome.Refused != outcome.Grant.IsZero() {
 		f.t.Fatalf("Reserve(%s, %+v) = %+v; want a grant or a denial", account, d, outcome)
 	}
 	if len(outcome.Standing) != len(ls) {
@@ -106,8 +115,8 @@ func (f *fixture) ask(now time.Time, account string, ls ratelimit.Limits, d rate
 func (f *fixture) take(now time.Time, account string, ls ratelimit.Limits, d ratelimit.Demand) ratelimit.Grant {
 	f.t.Helper()
 	outcome := f.ask(now, account, ls, d)
-	if outcome.Denial != nil {
-		f.t.Fatalf("Reserve(%s, %+v) was denied: %+v", account, d, *outcome.Denial)
+	if outcome.Refused {
+		f.t.Fatalf("Reserve(%s, %+v) was denied: %+v", account, d, outcome.Denial)
 	}
 	return outcome.Grant
 }
@@ -115,15 +124,15 @@ func (f *fixture) take(now time.Time, account string, ls ratelimit.Limits, d rat
 func (f *fixture) deny(now time.Time, ls ratelimit.Limits, d ratelimit.Demand) ratelimit.Denial {
 	f.t.Helper()
 	outcome := f.ask(now, "account", ls, d)
-	if outcome.Denial == nil {
+	if !outcome.Refused {
 		f.t.Fatalf("Reserve(%+v) was granted; want a denial", d)
 	}
-	return *outcome.Denial
+	return outcome.Denial
 }
 
 func (f *fixture) settle(now time.Time, g ratelimit.Grant, actual ratelimit.Demand) {
 	f.t.Helper()
-	if err := f.c.Settle(f.t.Context(), now, g, actual); err != nil {
+	if err := f.c.Settle(f.t.Context(), now, &g, actual); err != nil {
 		f.t.Fatalf("Settle(%+v, %+v): %v", g, actual, err)
 	}
 }
@@ -131,7 +140,7 @@ func (f *fixture) settle(now time.Time, g ratelimit.Grant, actual ratelimit.Dema
 // left lists what remains of each limit.
 func (f *fixture) left(now time.Time, account string, ls ratelimit.Limits) string {
 	f.t.Helper()
-	standing, err := f.c.Peek(f.t.Context(), now, account, ls)
+	standing, err := f.c.Peek(f.t.Context(), now, only(account, ls), nil)
 	if err != nil {
 		f.t.Fatalf("Peek(%s): %v", account, err)
 	}
@@ -152,6 +161,103 @@ func (f *fixture) wantLeft(now time.Time, account string, ls ratelimit.Limits, w
 	}
 }
 
+// nested is an account in an organisation, by one of its keys, for one of its models.
+func nested(account, key string, organisation, own, perKey, model ratelimit.Limits) []ratelimit.Scope {
+	return []ratelimit.Scope{
+		{Nest: ratelimit.OfOrganisation, Name: "organisation", Limits: organisation},
+		{Nest: ratelimit.OfAccount, Name: account, Limits: own},
+		{Nest: ratelimit.OfKey, Name: key, Limits: perKey},
+		{Nest: ratelimit.OfModel, Name: account, Part: "large-*", Limits: model},
+	}
+}
+
+func (f *fixture) reserve(scopes []ratelimit.Scope, d ratelimit.Demand) ratelimit.Outcome {
+	f.t.Helper()
+	outcome, err := f.c.Reserve(f.t.Context(), start(), scopes, d, start().Add(time.Hour), nil)
+	if err != nil {
+		f.t.Fatalf("Reserve(%+v): %v", d, err)
+	}
+	return outcome
+}
+
+func (f *fixture) remaining(scopes []ratelimit.Scope) string {
+	f.t.Helper()
+	standing, err := f.c.Peek(f.t.Context(), start(), scopes, nil)
+	if err != nil {
+		f.t.Fatalf("Peek: %v", err)
+	}
+	text := ""
+	for _, st := range standing {
+		text += fmt.Sprintf("%s %s %d, ", st.Nest, st.Limit.Dimension, st.Remaining)
+	}
+	return text
+}
+
+// nestedAllOrNothing: whichever of them refuses, none of them is charged.
+func nestedAllOrNothing(f *fixture) {
+	tight, wide := ratelimit.Limits{perDay(ratelimit.Requests, 1)}, ratelimit.Limits{perDay(ratelimit.Requests, 100)}
+	for nest := range ratelimit.Nests {
+		of := [ratelimit.Nests]ratelimit.Limits{wide, wide, wide, wide}
+		of[nest] = tight
+		name := fmt.Sprint("account", nest)
+		scopes := nested(name, "key of "+name, of[ratelimit.OfOrganisation], of[ratelimit.OfAccount], of[ratelimit.OfKey], of[ratelimit.OfModel])
+		for i := range scopes {
+			if scopes[i].Nest == ratelimit.OfOrganisation {
+				scopes[i].Name += name
+			}
+		}
+		if out := f.reserve(scopes, ratelimit.Demand{Requests: 1}); out.Refused || len(out.Standing) != 4 {
+			f.t.Fatalf("first request under a tight %s: %+v; want a grant and four standings", ratelimit.Nest(nest), out)
+		}
+		before := f.remaining(scopes)
+		out := f.reserve(scopes, ratelimit.Demand{Requests: 1})
+		if !out.Refused || out.Denial.Nest != ratelimit.Nest(nest) {
+			f.t.Errorf("second request: %+v; want it refused by the %s", out.Denial, ratelimit.Nest(nest))
+		}
+		if after := f.remaining(scopes); after != before {
+			f.t.Errorf("a request refused by the %s changed %q to %q", ratelimit.Nest(nest), before, after)
+		}
+	}
+}
+
+// nestedExact: many accounts with many keys at once share what their organisation has.
+func nestedExact(f *fixture) {
+	organisation := ratelimit.Limits{perMinute(ratelimit.Tokens, 5_000), perDay(ratelimit.Requests, 70)}
+	wide := ratelimit.Limits{perDay(ratelimit.Requests, 1_000)}
+	var granted atomic.Int64
+	var group sync.WaitGroup
+	for i := range parallel {
+		group.Go(func() {
+			scopes := nested(fmt.Sprint("account", i%7), fmt.Sprint("key", i%50), organisation, wide, wide, wide)
+			out, err := f.c.Reserve(f.t.Context(), start(), scopes, ratelimit.Demand{Requests: 1, Tokens: 100}, start().Add(time.Hour), nil)
+			if err != nil {
+				f.t.Errorf("Reserve: %v", err)
+			} else if !out.Refused {
+				granted.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if got := granted.Load(); got != 50 {
+		f.t.Errorf("%d granted of 5,000 tokens in requests of 100; want exactly 50", got)
+	}
+}
+
+// nestedSettle: a refund reaches all of them.
+func nestedSettle(f *fixture) {
+	ls := ratelimit.Limits{perDay(ratelimit.Tokens, 1_000)}
+	scopes := nested("account", "key", ls, ls, ls, ls)
+	fresh := f.remaining(scopes)
+	out := f.reserve(scopes, ratelimit.Demand{Tokens: 600})
+	if f.remaining(scopes) == fresh {
+		f.t.Error("a reservation left everything as it was")
+	}
+	f.settle(start(), out.Grant, ratelimit.Demand{})
+	if got := f.remaining(scopes); got != fresh {
+		f.t.Errorf("after a full refund: %s; want %s", got, fresh)
+	}
+}
+
 // parallel is how many callers ask at once.
 const parallel = 1_000
 
@@ -163,10 +269,10 @@ func (f *fixture) exact(l ratelimit.Limit, d ratelimit.Demand, want int64) {
 	for range parallel {
 		group.Go(func() {
 			<-begin
-			outcome, err := f.c.Reserve(f.t.Context(), start(), "account", ratelimit.Limits{l}, d, start().Add(time.Hour))
+			outcome, err := f.c.Reserve(f.t.Context(), start(), only("account", ratelimit.Limits{l}), d, start().Add(time.Hour), nil)
 			if err != nil {
 				f.t.Errorf("Reserve: %v", err)
-			} else if outcome.Denial == nil {
+			} else if !outcome.Refused {
 				granted.Add(1)
 			}
 		})
@@ -185,17 +291,17 @@ func exactWithSettlement(f *fixture) {
 	var group sync.WaitGroup
 	for i := range int64(parallel) {
 		group.Go(func() {
-			outcome, err := f.c.Reserve(f.t.Context(), start(), "account", ls, ratelimit.Demand{Tokens: 500, Streams: 1}, start().Add(time.Hour))
+			outcome, err := f.c.Reserve(f.t.Context(), start(), only("account", ls), ratelimit.Demand{Tokens: 500, Streams: 1}, start().Add(time.Hour), nil)
 			if err != nil {
 				f.t.Errorf("Reserve: %v", err)
 				return
 			}
-			if outcome.Denial != nil {
+			if outcome.Refused {
 				return
 			}
 			actual := i % 500
 			spent.Add(actual)
-			if err := f.c.Settle(f.t.Context(), start(), outcome.Grant, ratelimit.Demand{Tokens: actual}); err != nil {
+			if err := f.c.Settle(f.t.Context(), start(), &outcome.Grant, ratelimit.Demand{Tokens: actual}); err != nil {
 				f.t.Errorf("Settle: %v", err)
 			}
 		})
@@ -204,7 +310,7 @@ func exactWithSettlement(f *fixture) {
 	if got := spent.Load(); got > 50_000 {
 		f.t.Errorf("%d tokens were spent of 50,000", got)
 	}
-	standing, err := f.c.Peek(f.t.Context(), start(), "account", ls)
+	standing, err := f.c.Peek(f.t.Context(), start(), only("account", ls), nil)
 	if err != nil {
 		f.t.Fatalf("Peek: %v", err)
 	}
@@ -235,8 +341,11 @@ func settleOnce(f *fixture) {
 		f.settle(start(), g, ratelimit.Demand{Requests: 1, Tokens: 1_000})
 	}
 	f.settle(start(), ratelimit.Grant{}, ratelimit.Demand{})
-	f.settle(start(), ratelimit.Grant{Account: "account", ID: g.ID + 1}, ratelimit.Demand{})
-	f.settle(start(), ratelimit.Grant{Account: "nobody", ID: g.ID}, ratelimit.Demand{})
+	for _, name := range []string{"account", "nobody"} {
+		var unknown ratelimit.Grant
+		unknown.Add(&ratelimit.Scope{Name: name}, 1)
+		f.settle(start(), unknown, ratelimit.Demand{})
+	}
 	f.wantLeft(start(), "account", five(), "settled thrice", 19, 199, 9_000, 149_000, 2)
 	f.wantLeft(start(), "nobody", five(), "an account of which nothing is known", 20, 200, 10_000, 150_000, 2)
 }
@@ -339,11 +448,11 @@ func Overshoot(t *testing.T, c Counters, seed uint64, rounds int) float64 {
 			now = now.Add(time.Duration(rng.IntN(3)*rng.IntN(8)) * time.Second)
 			h := held{at: now, reserved: 1 + rng.Int64N(burst), settlesAfter: step + 1 + rng.IntN(12)}
 			h.actual = h.reserved * rng.Int64N(2) * rng.Int64N(101) / 100
-			outcome, err := c.Reserve(t.Context(), now, account, ls, ratelimit.Demand{Tokens: h.reserved}, now.Add(time.Hour))
+			outcome, err := c.Reserve(t.Context(), now, only(account, ls), ratelimit.Demand{Tokens: h.reserved}, now.Add(time.Hour), nil)
 			if err != nil {
 				t.Fatalf("Reserve: %v", err)
 			}
-			if outcome.Denial == nil {
+			if !outcome.Refused {
 				h.grant = outcome.Grant
 				all, open = append(all, h), append(open, h)
 			}
@@ -353,7 +462,7 @@ func Overshoot(t *testing.T, c Counters, seed uint64, rounds int) float64 {
 					kept = append(kept, o)
 					continue
 				}
-				if err := c.Settle(t.Context(), now, o.grant, ratelimit.Demand{Tokens: o.actual}); err != nil {
+				if err := c.Settle(t.Context(), now, &o.grant, ratelimit.Demand{Tokens: o.actual}); err != nil {
 					t.Fatalf("Settle: %v", err)
 				}
 			}
