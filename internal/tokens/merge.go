@@ -50,9 +50,9 @@ func (v *vocabulary) merge(s *scratch, piece string) int {
 		if i+2 <= n {
 			rank = v.rank(piece[i : i+2])
 		}
-		parts[i] = part{prev: int32(i) - 1, end: int32(i) + 1, rank: rank} //nolint:gosec // at most maxPiece
+		parts[i] = part{prev: int32(i) - 1, end: int32(i) + 1, rank: rank}
 		if rank != noRank {
-			s.push(uint64(rank)<<32 | uint64(i)) //nolint:gosec // at most maxPiece
+			s.push(uint64(rank)<<32 | uint64(i))
 		}
 	}
 	left := n
@@ -67,7 +67,7 @@ func (v *vocabulary) merge(s *scratch, piece string) int {
 		parts[gone].rank = noRank
 		parts[i].end = end
 		if int(end) < n {
-			parts[end].prev = int32(i) //nolint:gosec // at most maxPiece
+			parts[end].prev = int32(i)
 		}
 		left--
 		v.rerank(s, piece, i)

@@ -105,22 +105,26 @@ func (sc scanner) run(text string, i int, want class) int {
 func (sc scanner) nextO200k(text string) int {
 	first, size := sc.at(text, 0)
 	mayLead := first&(letter|number|newline) == 0
-	for _, word := range []func(string, int) int{sc.lowerWord, sc.upperWord} {
-		end := 0
-		if mayLead {
-			end = word(text, size)
-		}
-		if end == 0 {
-			end = word(text, 0)
-		}
-		if end > 0 {
-			return end + contraction(text[end:])
-		}
+	end := 0
+	if mayLead {
+		end = sc.lowerWord(text, size)
+	}
+	if end == 0 {
+		end = sc.lowerWord(text, 0)
+	}
+	if end == 0 && mayLead {
+		end = sc.upperWord(text, size)
+	}
+	if end == 0 {
+		end = sc.upperWord(text, 0)
+	}
+	if end > 0 {
+		return end + contraction(text[end:])
 	}
 	if first&number != 0 {
 		return sc.digits(text)
 	}
-	if end := sc.symbols(text); end > 0 {
+	if end = sc.symbols(text); end > 0 {
 		for end < len(text) && (text[end] == '\r' || text[end] == '\n' || text[end] == '/') {
 			end++
 		}

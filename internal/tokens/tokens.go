@@ -9,7 +9,12 @@
 //
 // Every text is counted whole. Counting a sample and scaling it up would be cheaper,
 // but who writes the text could put the cheap part where the sample is taken. Instead
-// the cost is linear whatever the text holds: see [Counter.Count].
+// the cost is linear whatever the text holds: see [Counter.Count]. On one core of a
+// 2025 server prose and code run at 50 to 75 MB/s, the worst text found, one space
+// repeated, at 5 MB/s.
+//
+// The module adds 10 MB to a binary. An open o200k_base keeps 15 MiB of heap and takes
+// 60 ms to build, cl100k_base 8 MiB and 25 ms; one never opened costs nothing more.
 //
 // Models with another vocabulary (Llama, Qwen, Mistral) are counted only roughly: for
 // those an estimate learnt from what the server reports is the better choice.
@@ -39,9 +44,10 @@ type Counter struct {
 	vocabulary *vocabulary
 }
 
-// Open returns the counter for a vocabulary. For "" and [Estimate] there is none:
-// the counter is nil, and the caller must estimate. The first Open of a vocabulary
-// in a process builds it, which takes some tens of milliseconds; later ones share it.
+// Open returns the counter for a vocabulary. For "" and [Estimate] there is none: the
+// counter is nil, and the caller must estimate. Mind that a nil *Counter in an
+// interface is no nil interface. The first Open of a vocabulary in a process builds it,
+// so do it at start; later ones share it.
 func Open(name string) (*Counter, error) {
 	build := o200k
 	switch name {

@@ -63,7 +63,7 @@ func newVocabulary(c *codec.Codec, n uint, next func(scanner, string) int) (*voc
 	}
 	all, start, single := text.String(), 0, 0
 	for id, end := range ends {
-		token, rank := all[start:end], uint32(id) //nolint:gosec // at most n, which fits
+		token, rank := all[start:end], uint32(id)
 		start = end
 		switch len(token) {
 		case 1:
