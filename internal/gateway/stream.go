@@ -125,9 +125,9 @@ func (s *streamer) end(err error) {
 	s.cut = true
 	s.exchange.Outcome = bartizan.OutcomeFailed
 	s.logError(slog.LevelWarn, "stream broken", err)
-	_, _, body := s.dialect.Error(wire.ErrorBody{Kind: s.fault(err)})
+	event := s.dialect.ErrorEvent(wire.ErrorBody{Kind: s.fault(err), RequestID: s.exchange.ID})
 	s.extendWrite(time.Now())
-	if _, err := s.writer.Write(append(append([]byte("data: "), body...), "\n\n"...)); err == nil {
+	if _, err := s.writer.Write(event); err == nil {
 		_ = s.control.Flush() // the connection is closed either way
 	}
 }

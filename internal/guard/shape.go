@@ -147,7 +147,7 @@ func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
 		return append(dst, ":\n\n"...), nil // keeps the connection alive and tells nothing
 	}
 	if ev.Done {
-		return ev.AppendWith(dst, ev.Data, pass), nil
+		return s.route.AppendEvent(dst, ev, ev.Data, pass), nil
 	}
 	out, changed, err := s.rw.Rewrite(s.buffer[:0], ev.Data)
 	s.buffer = out[:0]
@@ -155,16 +155,16 @@ func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
 	case err != nil:
 		return s.unread(dst, ev.Raw, err)
 	case s.rw.Document.HasError:
-		return ev.AppendWith(dst, s.failure(), pass), nil
+		return append(dst, s.route.Dialect.ErrorEvent(wire.ErrorBody{Kind: wire.ErrorUpstream})...), nil
 	case s.hidesUsage() && s.rw.Document.HasUsage && s.rw.Document.Choices == 0:
 		return dst, nil
 	case changed:
-		return ev.AppendWith(dst, oneLine(out), pass), nil
-	case pass || !ev.HasFields():
+		return s.route.AppendEvent(dst, ev, oneLine(out), pass), nil
+	case pass || s.route.IsPlain(ev):
 		return append(dst, ev.Raw...), nil
 	default:
 		s.buffer = append(s.buffer, ev.Data...)
-		return ev.AppendWith(dst, oneLine(s.buffer), false), nil
+		return s.route.AppendEvent(dst, ev, oneLine(s.buffer), false), nil
 	}
 }
 

@@ -28,7 +28,8 @@ func (s *Shaper) upstreamError(status int, src []byte) wire.ErrorBody {
 			e.Message = "The model server refused the request: check " + param + "."
 		}
 		lower := bytes.ToLower(src)
-		if bytes.Contains(lower, []byte("context_length_exceeded")) || bytes.Contains(lower, []byte("maximum context length")) {
+		if bytes.Contains(lower, []byte("context_length_exceeded")) || bytes.Contains(lower, []byte("maximum context length")) ||
+			bytes.Contains(lower, []byte("prompt is too long")) {
 			e.Code = "context_length_exceeded"
 			e.Message = "The request is too long for the model. Shorten it or ask for a shorter answer."
 		}
@@ -42,7 +43,7 @@ func (s *Shaper) upstreamError(status int, src []byte) wire.ErrorBody {
 		return wire.ErrorBody{Kind: wire.ErrorTooLarge}
 	case 429:
 		return wire.ErrorBody{Kind: wire.ErrorRateLimited, Message: "The model server is busy. Try again later."}
-	case 503:
+	case 503, 529:
 		return wire.ErrorBody{Kind: wire.ErrorUnavailable}
 	case 408, 504:
 		return wire.ErrorBody{Kind: wire.ErrorUpstreamTimeout}

@@ -32,6 +32,8 @@ var chatTokens = strings.Join([]string{
 
 const usage = `"usage":{"prompt_tokens":21,"completion_tokens":8,"total_tokens":29,"prompt_tokens_details":{"cached_tokens":16},"completion_tokens_details":{"reasoning_tokens":2}}`
 
+const messageUsage = `"usage":{"input_tokens":21,"cache_read_input_tokens":16,"cache_creation_input_tokens":0,"output_tokens":8,"output_tokens_details":{"thinking_tokens":2},"service_tier":"standard","inference_geo":"eu"}`
+
 // leaky are fields that servers add, asked or not.
 const leaky = `"prompt_logprobs":[null,{"11":{"logprob":-0.5,"rank":1,"decoded_token":"x"}}],"prompt_token_ids":[1,2,3],"prompt_text":"<s>x",
 	"kv_transfer_params":{"remote":[1]},"ec_transfer_params":null,"metrics":{"time_to_first_token_ms":12.5},"timings":{"predicted_ms":3.25},
@@ -57,6 +59,14 @@ var fixtures = map[string][]string{
 	},
 	"openai.embeddings": {
 		`{"object":"list","model":"embed-1","data":[{"object":"embedding","index":0,"embedding":[0.6,-0.64123456,0.481,-0.0000001]},{"object":"embedding","index":1,"embedding":"AACAPwAAAMAAAAA/zczMPQ=="}],"usage":{"prompt_tokens":4,"total_tokens":4},` + leaky + `}`,
+	},
+	"anthropic.messages": {
+		`{"id":"msg_1","type":"message","role":"assistant","content":[{"type":"text","text":"A turret."}],"model":"m","stop_reason":"end_turn","stop_sequence":null,` + messageUsage + `}`,
+		`{"id":"msg_2","type":"message","role":"assistant","content":[{"type":"thinking","thinking":"Let me see.","signature":"c2ln"},{"type":"redacted_thinking","data":"eHh4"},
+			{"type":"text","text":"a0","citations":[{"type":"char_location","cited_text":"x","document_index":0}],"logprobs":[-0.512345],"token_ids":[5]},
+			{"type":"tool_use","id":"t","name":"f","input":{"scores":[1,{"thought":2}]},"new_score":0.98765}],"model":"m","stop_reason":"tool_use",` + messageUsage + `,` + leaky + `}`,
+		`{"type":"message_start","message":{"id":"msg_3","type":"message","role":"assistant","content":[],"model":"m",` + messageUsage + `,"metrics":{"ms":1.5}}}`,
+		`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Let","estimated_tokens":5}}`,
 	},
 	"openai.models": {
 		`{"object":"list","data":[{"id":"small-1","object":"model","created":1767225600,"owned_by":"house","root":"/srv/models/small-1","parent":null,"max_model_len":4096,"permission":[{"id":"p"}],"meta":{"n_embd":64,"n_vocab":512}}]}`,

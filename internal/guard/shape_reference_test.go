@@ -24,8 +24,13 @@ var contentPaths = map[string]string{
 		choices[].message.tool_calls[].type choices[].message.tool_calls[].function.name
 		choices[].message.tool_calls[].function.arguments choices[].message.annotations[].type`,
 	"openai.completions": frame + ` choices[].text`,
-	"openai.embeddings":  frame + ` data[].object data[].index`,
-	"openai.models":      `object data[].id data[].object data[].created data[].owned_by data[].max_model_len`,
+	"anthropic.messages": `type index id role model stop_reason stop_sequence usage.input_tokens usage.output_tokens usage.service_tier
+		content[].type content[].text content[].id content[].name content[].input content[].citations[].type
+		content[].citations[].cited_text content[].citations[].document_index delta.type
+		message.id message.type message.role message.content[] message.model message.usage.input_tokens message.usage.output_tokens
+		message.usage.service_tier`,
+	"openai.embeddings": frame + ` data[].object data[].index`,
+	"openai.models":     `object data[].id data[].object data[].created data[].owned_by data[].max_model_len`,
 }
 
 const frame = `id object created model service_tier usage.prompt_tokens usage.completion_tokens usage.total_tokens
@@ -37,6 +42,8 @@ var kindOf = map[string]bartizan.Field{
 	"token_ids": bartizan.FieldTokenIDs, "prompt_token_ids": bartizan.FieldTokenIDs,
 	"reasoning": bartizan.FieldReasoning, "reasoning_content": bartizan.FieldReasoning, "thinking": bartizan.FieldReasoning,
 	"system_fingerprint": bartizan.FieldFingerprint, "timings": bartizan.FieldTimings, "metrics": bartizan.FieldTimings,
+	"cache_read_input_tokens": bartizan.FieldUsageDetail, "cache_creation_input_tokens": bartizan.FieldUsageDetail,
+	"output_tokens_details": bartizan.FieldUsageDetail, "inference_geo": bartizan.FieldUsageDetail,
 	"prompt_tokens_details": bartizan.FieldUsageDetail, "completion_tokens_details": bartizan.FieldUsageDetail,
 	"prompt_text": bartizan.FieldInternal, "routed_experts": bartizan.FieldInternal, "hidden_states": bartizan.FieldInternal,
 	"kv_transfer_params": bartizan.FieldInternal, "ec_transfer_params": bartizan.FieldInternal, "sglext": bartizan.FieldInternal,
@@ -94,6 +101,17 @@ func (r *reference) member(path, key string, v any) (shaped any, stays bool) {
 			v = nil
 		}
 		return v, true
+	}
+	if r.route.Name == "anthropic.messages" {
+		switch key {
+		case "thinking", "signature", "data":
+			if !r.p.Reasoning {
+				v = ""
+			}
+			return v, true
+		case "input":
+			return v, true
+		}
 	}
 	kind, special := kindOf[key]
 	if !special {

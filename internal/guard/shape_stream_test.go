@@ -215,6 +215,7 @@ func TestEvent(t *testing.T) {
 		"many lines and a field":  {"public", false, "id: 1\ndata: {\"choices\":[\ndata: ]}\n\n", "data: {\"choices\":[ ]}\n\n"},
 		"upstream's error":        {"partner", false, "data: {\"error\":{\"message\":\"/srv gone\"}}\n\n", `data: {"error":{"message":"The model server had an error.","type":"server_error","param":null,"code":"upstream_error"}}` + "\n\n"},
 		"no data of ours":         {"public", false, " data: {\"logprob\":1}\n\n", ":\n\n"},
+		"another's name":          {"public", false, "event: ping\ndata: " + delta + "\n\n", "data: " + delta + "\n\n"},
 		"byte order mark":         {"public", false, "\ufeffdata: {\"zz\":1}\n\n", "\ufeffdata: {}\n\n"},
 	}
 	for name, c := range cases {
@@ -222,6 +223,36 @@ func TestEvent(t *testing.T) {
 			t.Parallel()
 			req := wire.Request{Asked: bartizan.Asked{Stream: true}, IncludeUsage: c.usage}
 			got, err := shapeStream(t, guard.NewShaper(route(t, "openai.chat"), profile(t, c.profile), req), strings.NewReader(c.in))
+			if err != nil || got != c.out {
+				t.Errorf("Event = %q, %v; want %q", got, err, c.out)
+			}
+		})
+	}
+}
+
+// Messages name their events, and clients go by the names.
+func TestEventOfMessages(t *testing.T) {
+	t.Parallel()
+	const thinking, gone = `{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}`,
+		`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":""}}`
+	const failed = "event: error\ndata: " + `{"type":"error","error":{"type":"api_error","message":"The model server had an error."}}` + "\n\n"
+	cases := map[string]struct{ profile, in, out string }{
+		"as it came":            {"public", "event: ping\r\ndata: {\"type\":\"ping\"}\r\n\r\n", "event: ping\r\ndata: {\"type\":\"ping\"}\r\n\r\n"},
+		"thinking":              {"public", "event: content_block_delta\ndata: " + thinking + "\n\n", "event: content_block_delta\ndata: " + gone + "\n\n"},
+		"thinking of a partner": {"partner", "event: content_block_delta\ndata: " + thinking + "\n\n", "event: content_block_delta\ndata: " + thinking + "\n\n"},
+		"usage stays":           {"public", "event: message_delta\ndata: {\"usage\":{\"output_tokens\":5}}\n\n", "event: message_delta\ndata: {\"usage\":{\"output_tokens\":5}}\n\n"},
+		"more fields":           {"public", "id: 7\nevent: ping\n: fp_1\ndata: {}\n\n", "event: ping\ndata: {}\n\n"},
+		"unknown name":          {"public", "event: fp_1\ndata: {}\n\n", "data: {}\n\n"},
+		"upstream's error":      {"public", "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"x\",\"message\":\"/srv gone\"}}\n\n", failed},
+		"error without a name":  {"partner", "id: 7\ndata: {\"error\":{\"message\":\"/srv gone\"}}\n\n", failed},
+		"end":                   {"public", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"},
+		"end that tells":        {"public", "event: message_stop\ndata: {\"type\":\"message_stop\",\"metrics\":{\"ms\":1}}\n\n", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := wire.Request{Asked: bartizan.Asked{Stream: true}, IncludeUsage: true}
+			got, err := shapeStream(t, guard.NewShaper(route(t, "anthropic.messages"), profile(t, c.profile), req), strings.NewReader(c.in))
 			if err != nil || got != c.out {
 				t.Errorf("Event = %q, %v; want %q", got, err, c.out)
 			}

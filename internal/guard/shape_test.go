@@ -149,20 +149,23 @@ func TestFailsClosed(t *testing.T) {
 func TestDisclosedTokens(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
-		profile, answer string
-		req             wire.Request
-		want            int64
+		route, profile, answer string
+		req                    wire.Request
+		want                   int64
 	}{
-		"usage":             {"partner", fixtures["openai.chat"][1], asks["plain"], 8},
-		"without reasoning": {"public", fixtures["openai.chat"][1], asks["plain"], 6},
-		"entries":           {"standard", fixtures["openai.chat"][4], asks["logprobs"], 8},
-		"by size":           {"public", `{"choices":[{"message":{"content":"abcdefgh"}}]}`, asks["plain"], 3},
-		"nothing":           {"public", `{"choices":[]}`, asks["plain"], 0},
+		"usage":             {"openai.chat", "partner", fixtures["openai.chat"][1], asks["plain"], 8},
+		"without reasoning": {"openai.chat", "public", fixtures["openai.chat"][1], asks["plain"], 6},
+		"entries":           {"openai.chat", "standard", fixtures["openai.chat"][4], asks["logprobs"], 8},
+		"message":           {"anthropic.messages", "partner", fixtures["anthropic.messages"][1], asks["plain"], 8},
+		"without thinking":  {"anthropic.messages", "public", fixtures["anthropic.messages"][1], asks["plain"], 6},
+		"a cut message":     {"anthropic.messages", "public", fixtures["anthropic.messages"][3], asks["plain"], 1},
+		"by size":           {"openai.chat", "public", `{"choices":[{"message":{"content":"abcdefgh"}}]}`, asks["plain"], 3},
+		"nothing":           {"openai.chat", "public", `{"choices":[]}`, asks["plain"], 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			shaper := guard.NewShaper(route(t, "openai.chat"), profile(t, c.profile), c.req)
+			shaper := guard.NewShaper(route(t, c.route), profile(t, c.profile), c.req)
 			if _, err := shaper.Body(nil, []byte(c.answer)); err != nil {
 				t.Fatal(err)
 			}
@@ -228,6 +231,25 @@ func TestErrorBody(t *testing.T) {
 	}
 }
 
+// An upstream's error in the other dialect.
+func TestErrorBodyOfMessages(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]struct {
+		status int
+		kind   string
+	}{
+		`{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}`: {400, "too long for the model"},
+		`{"type":"error","error":{"type":"overloaded_error","message":"/srv/models"}}`:                                             {529, `"overloaded_error"`},
+		`{"type":"error","error":{"type":"api_error","message":"/srv/models"}}`:                                                    {500, `"api_error"`},
+	} {
+		shaper := guard.NewShaper(route(t, "anthropic.messages"), profile(t, "partner"), wire.Request{})
+		got := string(shaper.ErrorBody(nil, want.status, []byte(src)))
+		if !strings.HasPrefix(got, `{"type":"error","error":{`) || !strings.Contains(got, want.kind) || strings.Contains(got, "srv") || strings.Contains(got, "200000") {
+			t.Errorf("ErrorBody(%d, %s) = %s; want %s and none of its words", want.status, src, got, want.kind)
+		}
+	}
+}
+
 // TestErrorInAnswer: an upstream's error within a good answer is made generic too.
 func TestErrorInAnswer(t *testing.T) {
 	t.Parallel()
@@ -241,8 +263,8 @@ func TestErrorInAnswer(t *testing.T) {
 }
 
 // leak returns the first key under v that no profile below partner lets through with
-// a value.
-func leak(v any) string {
+// a value. What stands under input is the model's.
+func leak(v any, input string) string {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, member := range v {
@@ -252,16 +274,19 @@ func leak(v any) string {
 				"sglext", "prompttext", "reasoning", "reasoningcontent", "thinking", "systemfingerprint", "timings", "metrics",
 				"completionprobabilities", "moderation",
 			}
-			if member != nil && slices.Contains(never, folded) {
+			if member != nil && member != "" && slices.Contains(never, folded) {
 				return key
 			}
-			if found := leak(member); found != "" {
+			if key == input {
+				continue
+			}
+			if found := leak(member, input); found != "" {
 				return found
 			}
 		}
 	case []any:
 		for _, element := range v {
-			if found := leak(element); found != "" {
+			if found := leak(element, input); found != "" {
 				return found
 			}
 		}
@@ -292,7 +317,11 @@ func FuzzBody(f *testing.F) {
 				if err := json.Unmarshal(got, &doc); err != nil && !strings.Contains(err.Error(), "cannot unmarshal number") {
 					t.Fatalf("%s %s: Body(%q) = %q: %v", r.Name, name, answer, got, err)
 				}
-				if key := leak(doc); key != "" {
+				input := ""
+				if r.Dialect == wire.DialectAnthropic {
+					input = "input"
+				}
+				if key := leak(doc, input); key != "" {
 					t.Fatalf("%s %s: Body(%q) = %q leaks %s", r.Name, name, answer, got, key)
 				}
 				if d := shaper.Disclosure(); name == "public" && d.Values != 0 {

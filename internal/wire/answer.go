@@ -22,7 +22,7 @@ type Verb uint8
 
 // The verbs. The zero verb releases nothing.
 const (
-	Drop  Verb = iota // the key goes, or keeps the value null where the API promises the key
+	Drop  Verb = iota // the key goes, or keeps an empty value where the API promises the key
 	Keep              // as it came
 	Shape             // as the plan's Shaper makes it; where no form is known, Drop
 )
@@ -75,6 +75,8 @@ type Rewriter struct {
 	tree    *node
 	touched [fieldKinds]bool
 	unknown bool // an unknown key was dropped
+	// input are the parts of the prompt's tokens: alone, read from a cache, written to it.
+	input [3]int64
 
 	src, dst []byte
 	from     int // src[from:] is not yet copied
@@ -134,6 +136,9 @@ func (w *Rewriter) value(n *node, i, depth int) int {
 		return -1
 	}
 	b := w.src
+	if n.form == formData {
+		return w.data(i, depth)
+	}
 	switch b[i] {
 	case '{':
 		if len(n.byLen) == 0 && !n.open {
@@ -160,7 +165,7 @@ func (w *Rewriter) scalar(n *node, i, depth int) int {
 	case w.src[i] == '"' && n.form == formText:
 		w.Facts.TextBytes += decodedLen(w.src[i:end])
 	case w.src[i] != '"' && n.facts:
-		w.count(n.form, w.src[i:end])
+		w.count(n, w.src[i:end])
 	}
 	if !n.leaf && !n.open {
 		return w.odd(i, depth)
@@ -207,7 +212,7 @@ func (w *Rewriter) object(n *node, i, depth int) int {
 	kept := false
 	for m.next() {
 		child, verb := w.decide(n, &m)
-		if verb == Drop && !child.neutral {
+		if verb == Drop && child.neutral == "" {
 			m.end(w.drop(child, &m, kept, depth))
 			continue
 		}
@@ -217,14 +222,13 @@ func (w *Rewriter) object(n *node, i, depth int) int {
 	return m.done()
 }
 
-// keep edits a member that stays, if only with the value null.
+// keep edits a member that stays, if only with an empty value.
 func (w *Rewriter) keep(n *node, verb Verb, i, depth int) int {
 	switch {
 	case w.src[i] == 'n':
 		return literal(w.src, i, "null")
 	case verb == Drop:
-		w.touched[n.kind] = true
-		return w.null(i)
+		return w.empty(n, i, depth)
 	case verb == Shape:
 		return w.shape(n, i)
 	case n.kind == bartizan.FieldPromptLogprobs:
@@ -233,6 +237,33 @@ func (w *Rewriter) keep(n *node, verb Verb, i, depth int) int {
 		w.Document.HasError = w.Document.HasError || n.form == formError
 		return w.value(n, i, depth+1)
 	}
+}
+
+// empty puts a place's neutral value there.
+func (w *Rewriter) empty(n *node, i, depth int) int {
+	changed := w.changed
+	end := w.facts(n, i, depth)
+	if end < 0 {
+		return -1
+	}
+	if string(w.src[i:end]) == n.neutral {
+		w.changed = changed
+		return end
+	}
+	w.flush(i)
+	w.dst = append(w.dst, n.neutral...)
+	w.from = end
+	w.touched[n.kind] = true
+	return end
+}
+
+// data reads a value that the model wrote. It is text, and none of its keys is ours.
+func (w *Rewriter) data(i, depth int) int {
+	end := checkValue(w.src, i, depth)
+	if size := end - i; size > len("{}") {
+		w.Facts.TextBytes += size
+	}
+	return end
 }
 
 // drop leaves a member out: with the comma before it or, when nothing before it
@@ -367,23 +398,31 @@ func (w *Rewriter) verb(n *node) Verb {
 	return verb
 }
 
-// count takes the number of a usage object.
-func (w *Rewriter) count(f form, span []byte) {
+// count takes the number of a usage object. What was counted before the answer was
+// written is no usage yet: of an answer that breaks off it would tell too little.
+func (w *Rewriter) count(n *node, span []byte) {
 	number, err := strconv.ParseInt(string(span), 10, 64)
 	if err != nil || number < 0 || number > maxTokens {
 		return
 	}
-	switch f {
+	usage := &w.Facts.Usage
+	switch n.form {
 	case formPromptTokens:
-		w.Facts.Usage.InputTokens, w.Facts.HasUsage = number, true
+		w.input[0] = number
+		w.Facts.HasUsage = w.Facts.HasUsage || !n.early
 	case formOutputTokens:
-		w.Facts.Usage.OutputTokens, w.Facts.HasUsage = number, true
+		usage.OutputTokens, w.Facts.HasUsage = number, true
 	case formCachedTokens:
-		w.Facts.Usage.CachedTokens = number
+		usage.CachedTokens = number
+	case formCacheReadTokens:
+		usage.CachedTokens, w.input[1] = number, number
+	case formCacheWriteTokens:
+		w.input[2] = number
 	case formReasoningTokens:
-		w.Facts.Usage.ReasoningTokens = number
+		usage.ReasoningTokens = number
 	default:
 	}
+	usage.InputTokens = w.input[0] + w.input[1] + w.input[2]
 }
 
 // maxTokens is the greatest count of tokens that is believed.

@@ -102,6 +102,24 @@ func TestRewrite(t *testing.T) {
 			wire.Plan{Verbs: [11]wire.Verb{bartizan.FieldEmbedding: wire.Shape}},
 			`{"data":[{"embedding":[1,2],"index":0}]}`, `{"data":[{"embedding":null,"index":0}]}`,
 		},
+		"thinking keeps its place": {
+			"anthropic.messages", allowList(),
+			`{"type":"message","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"redacted_thinking","data":"eA=="},{"type":"text","text":"a","citations":null}]}`,
+			`{"type":"message","content":[{"type":"thinking","thinking":"","signature":""},{"type":"redacted_thinking","data":""},{"type":"text","text":"a","citations":null}]}`,
+		},
+		"empty thinking is no change": {
+			"anthropic.messages", allowList(), `{"content_block":{"type":"thinking","thinking":"","signature":""},"delta":{"signature":null}}`, "",
+		},
+		"what a tool is called with stays": {
+			"anthropic.messages", allowList(),
+			`{"content":[{"type":"tool_use","id":"t","name":"f","input":{"logprobs":[1],"reasoning":{"cost":2},"zz":"\u00e4"},"zz":1}]}`,
+			`{"content":[{"type":"tool_use","id":"t","name":"f","input":{"logprobs":[1],"reasoning":{"cost":2},"zz":"\u00e4"}}]}`,
+		},
+		"counts of a message": {
+			"anthropic.messages", allowList(),
+			`{"message":{"usage":{"input_tokens":1,"output_tokens":2,"cache_read_input_tokens":3,"output_tokens_details":{"thinking_tokens":4},"service_tier":"standard","zz":5}}}`,
+			`{"message":{"usage":{"input_tokens":1,"output_tokens":2,"service_tier":"standard"}}}`,
+		},
 		"model files": {
 			"openai.models", allowList(),
 			`{"object":"list","data":[{"id":"m","root":"/srv/m","permission":[{}],"meta":{"n_embd":64},"owned_by":"us"}]}`,
@@ -196,6 +214,54 @@ func TestRewriteFacts(t *testing.T) {
 	}
 }
 
+// The counts of a message that begins are not yet what it costs; those beside the
+// prompt's belong to it.
+func TestRewriteFactsOfMessages(t *testing.T) {
+	t.Parallel()
+	rw := route(t, "anthropic.messages").Rewriter(allowList())
+	steps := []struct {
+		event string
+		want  wire.Facts
+	}{
+		{
+			`{"type":"message_start","message":{"content":[],"usage":{"input_tokens":10,"cache_creation_input_tokens":100,"cache_read_input_tokens":1000,"output_tokens":1}}}`,
+			wire.Facts{Usage: bartizan.Usage{InputTokens: 1110, CachedTokens: 1000}},
+		},
+		{
+			`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}`,
+			wire.Facts{Usage: bartizan.Usage{InputTokens: 1110, CachedTokens: 1000}, TextBytes: 2},
+		},
+		{
+			`{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"a\":"}}`,
+			wire.Facts{Usage: bartizan.Usage{InputTokens: 1110, CachedTokens: 1000}, TextBytes: 7},
+		},
+		{
+			`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15,"input_tokens":null,"output_tokens_details":{"thinking_tokens":5}}}`,
+			wire.Facts{Usage: bartizan.Usage{InputTokens: 1110, CachedTokens: 1000, OutputTokens: 15, ReasoningTokens: 5}, HasUsage: true, TextBytes: 7},
+		},
+		{
+			`{"type":"message_delta","usage":{"output_tokens":16,"input_tokens":11,"cache_creation_input_tokens":0,"cache_read_input_tokens":2}}`,
+			wire.Facts{Usage: bartizan.Usage{InputTokens: 13, CachedTokens: 2, OutputTokens: 16, ReasoningTokens: 5}, HasUsage: true, TextBytes: 7},
+		},
+	}
+	for _, s := range steps {
+		if _, _, err := rw.Rewrite(nil, []byte(s.event)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(s.want, rw.Facts); diff != "" {
+			t.Errorf("facts after %s (-want +got):\n%s", s.event, diff)
+		}
+	}
+	whole := route(t, "anthropic.messages").Rewriter(allowList())
+	if _, _, err := whole.Rewrite(nil, []byte(`{"type":"message","content":[{"type":"text","text":"hello"},{"type":"tool_use","name":"f","input":{"a":1}}],"usage":{"input_tokens":3,"output_tokens":4}}`)); err != nil {
+		t.Fatal(err)
+	}
+	want := wire.Facts{Usage: bartizan.Usage{InputTokens: 3, OutputTokens: 4}, HasUsage: true, TextBytes: len(`hellof{"a":1}`)}
+	if diff := cmp.Diff(want, whole.Facts); diff != "" {
+		t.Errorf("facts of a whole message (-want +got):\n%s", diff)
+	}
+}
+
 // forbidden are keys that a default plan never lets through with a value.
 var forbidden = []string{
 	"logprobs", "logprob", "toplogprobs", "tokenlogprobs", "completionprobabilities", "promptlogprobs", "tokenids",
@@ -204,9 +270,9 @@ var forbidden = []string{
 	"prompttokensdetails", "completiontokensdetails", "cachedtokens", "moderation", "categoryscores",
 }
 
-// leaks returns the first forbidden key with a value other than null, at any depth,
-// however it is written and how often.
-func leaks(t testing.TB, doc []byte) string {
+// leaks returns the first forbidden key with a value other than null and "", at any
+// depth, however it is written and how often. What stands under input is the model's.
+func leaks(t testing.TB, doc []byte, input string) string {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
@@ -222,24 +288,25 @@ func leaks(t testing.TB, doc []byte) string {
 		}
 		found := ""
 		for dec.More() {
-			key := ""
+			key, own := "", false
 			if delim == '{' {
 				name, err := dec.Token()
 				if err != nil {
 					t.Fatalf("%q: %v", doc, err)
 				}
 				key = fmt.Sprint(name)
+				own = key == input
 				folded := strings.NewReplacer("_", "", "-", "", "ſ", "s", "\u212a", "k").Replace(strings.ToLower(key))
 				if !slices.Contains(forbidden, folded) {
 					key = ""
 				}
 			}
 			start := dec.InputOffset()
-			if inner := value(); inner != "" {
+			if inner := value(); inner != "" && !own {
 				found = inner
 			}
 			text := strings.Trim(string(doc[start:dec.InputOffset()]), ": \t\r\n,")
-			if key != "" && text != "null" {
+			if key != "" && text != "null" && text != `""` {
 				found = key + "=" + text
 			}
 		}
@@ -259,8 +326,15 @@ func FuzzRewrite(f *testing.F) {
 	f.Add([]byte(`{"data":[{"embedding":[0.1,-0.2],"index":0},{"embedding":"AAAAAA=="}],"usage":{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":4}}}`))
 	f.Add([]byte(`{"a":[[[{"b":{"logprob":1e999}}]]],"error":{"message":"m","metrics":{}}}`))
 	f.Add([]byte(string(big(3))))
+	for line := range strings.SplitSeq(messageStream+messageWhole, "\n") {
+		f.Add([]byte(strings.TrimPrefix(line, "data: ")))
+	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		for _, r := range wire.Routes() {
+			input := ""
+			if r.Name == "anthropic.messages" {
+				input = "input"
+			}
 			for _, plan := range []wire.Plan{allowList(), denyList()} {
 				got, changed, err := r.Rewriter(plan).Rewrite(nil, src)
 				if err != nil {
@@ -273,7 +347,7 @@ func FuzzRewrite(f *testing.F) {
 					// Only what was dropped may have been broken.
 					t.Fatalf("%s: Rewrite(%q) = %q is not JSON", r.Name, src, got)
 				}
-				if leak := leaks(t, got); leak != "" {
+				if leak := leaks(t, got, input); leak != "" {
 					t.Fatalf("%s, plan %+v: Rewrite(%q) = %q leaks %s", r.Name, plan, src, got, leak)
 				}
 				if again, changed, err := r.Rewriter(plan).Rewrite(nil, got); err != nil || changed {

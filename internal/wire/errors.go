@@ -120,6 +120,17 @@ func (d Dialect) Error(e ErrorBody) (status int, contentType string, body []byte
 	return row.status, "application/json", appendOpenAIError(nil, row, e)
 }
 
+// ErrorEvent returns an error as the stream event that tells it.
+func (d Dialect) ErrorEvent(e ErrorBody) []byte {
+	_, _, body := d.Error(e)
+	var event []byte
+	if d == DialectAnthropic {
+		event = append(event, "event: error\n"...)
+	}
+	event = append(append(event, "data: "...), body...)
+	return append(event, "\n\n"...)
+}
+
 func appendOpenAIError(body []byte, row errorRow, e ErrorBody) []byte {
 	if e.Kind == ErrorRateLimited {
 		switch {
@@ -173,7 +184,7 @@ func countsTokens(dimension string) bool {
 // day, or anything of a month. Waiting a little does not help then, and the OpenAI
 // dialect says insufficient_quota; a day's requests and tokens are rates there.
 func (e ErrorBody) exhausted() bool {
-	return e.Window == "month" || (e.Window == "day" && e.Dimension == "cost_microusd")
+	return e.Window == "month" || (e.Window == "day" && e.Dimension == "cost")
 }
 
 // message is the error's text in every dialect.
@@ -202,7 +213,7 @@ func (e ErrorBody) message() string {
 // amount writes the limit, such as "60 per minute", "3 at once" or "$5.00 per day".
 func (e ErrorBody) amount() string {
 	text := strconv.FormatInt(e.Limit, 10)
-	if e.Dimension == "cost_microusd" {
+	if e.Dimension == "cost" {
 		text = dollars(e.Limit)
 	}
 	switch e.Window {
@@ -239,11 +250,11 @@ func dimensionWords(dimension string) string {
 		return "input tokens"
 	case "output_tokens":
 		return "output tokens"
-	case "cost_microusd":
+	case "cost":
 		return "cost"
-	case "values":
+	case "numeric_values":
 		return "numeric values"
-	case "in_flight":
+	case "concurrent":
 		return "requests in flight"
 	default:
 		return dimension

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 )
@@ -125,6 +126,8 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 		if e.n.BiasEntries > 0 && !null {
 			return e.bias(name, i)
 		}
+	case OptionThinking:
+		return e.thinking(name, i, end)
 	case OptionStreamOptions:
 		if e.n.AddUsage && e.req.Asked.Stream {
 			e.usage = true
@@ -153,6 +156,35 @@ func (e *edit) clamp(name string, value []byte, null bool, most int) ([]byte, bo
 	}
 	e.adjust(name)
 	return strconv.AppendInt(nil, int64(most), 10), true
+}
+
+// leastThinking is the least number of tokens that thinking can have.
+const leastThinking = 1024
+
+// thinking lowers a budget for thinking that does not fit under the lowered cap on
+// the answer, and leaves thinking out where no budget would: servers refuse one that
+// is not below the cap.
+func (e *edit) thinking(name string, i, end int) ([]byte, bool) {
+	most := e.n.MaxOutput
+	if most <= 0 || e.req.Asked.MaxTokens <= most || e.src[i] != '{' {
+		return nil, false
+	}
+	for m := (members{b: e.src, i: i}); m.next(); {
+		m.end(skipValue(e.src, m.value))
+		if m.bad || string(m.name()) != "budget_tokens" {
+			continue
+		}
+		if number, ok := wholeNumber(e.src[m.value:m.i]); ok && number < most {
+			continue
+		}
+		e.adjust(name)
+		if most <= leastThinking {
+			return []byte(`{"type":"disabled"}`), true
+		}
+		out := bytes.Clone(e.src[i:m.value])
+		return append(strconv.AppendInt(out, int64(most-1), 10), e.src[m.i:end]...), true
+	}
+	return nil, false
 }
 
 // bias keeps the first entries and limits the size of each.
@@ -215,7 +247,7 @@ func (e *edit) add(i int) {
 		!e.n.Remove.Has(OptionTopLogprobs) {
 		e.insert(i, "top_logprobs", strconv.Itoa(e.n.Alternatives))
 	}
-	if e.n.AddUsage && e.req.Asked.Stream && !e.usage && e.route.Class == ClassGenerate {
+	if e.n.AddUsage && e.req.Asked.Stream && !e.usage && e.route.KnowsOption("stream_options") {
 		e.insert(i, "stream_options", `{"include_usage":true}`)
 	}
 }

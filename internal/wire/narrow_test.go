@@ -137,6 +137,41 @@ func TestNarrow(t *testing.T) {
 			wire.Narrowing{AddUsage: true},
 			`{"model":"m","stream":true,"stream_options":{"include_usage":true},` + messages + `}`, nil,
 		},
+		"cap of messages": {
+			"anthropic.messages", `{"model":"m","max_tokens":4096,"stream":true,"mcp_servers":[],` + messages + `}`,
+			wire.Narrowing{MaxOutput: 9, AddUsage: true, DropUnknown: true},
+			`{"model":"m","max_tokens":9,"stream":true,` + messages + `}`,
+			[]string{"max_tokens", "mcp_servers"},
+		},
+		"thinking that has room": {
+			"anthropic.messages", `{"model":"m","max_tokens":4096,"thinking":{"type":"enabled","budget_tokens":2047},` + messages + `}`,
+			wire.Narrowing{MaxOutput: 2048},
+			`{"model":"m","max_tokens":2048,"thinking":{"type":"enabled","budget_tokens":2047},` + messages + `}`,
+			[]string{"max_tokens"},
+		},
+		"thinking that has less room": {
+			"anthropic.messages", `{"thinking":{"budget_tokens": 2048 ,"type":"enabled"},"model":"m","max_tokens":4096,` + messages + `}`,
+			wire.Narrowing{MaxOutput: 2048},
+			`{"thinking":{"budget_tokens": 2047 ,"type":"enabled"},"model":"m","max_tokens":2048,` + messages + `}`,
+			[]string{"thinking", "max_tokens"},
+		},
+		"thinking that has no room": {
+			"anthropic.messages", `{"model":"m","max_tokens":4096,"thinking":{"type":"enabled","budget_tokens":1024},` + messages + `}`,
+			wire.Narrowing{MaxOutput: 1024},
+			`{"model":"m","max_tokens":1024,"thinking":{"type":"disabled"},` + messages + `}`,
+			[]string{"max_tokens", "thinking"},
+		},
+		"thinking under the client's own cap": {
+			"anthropic.messages", `{"model":"m","max_tokens":1000,"thinking":{"type":"enabled","budget_tokens":2000},` + messages + `}`,
+			wire.Narrowing{MaxOutput: 2048},
+			`{"model":"m","max_tokens":1000,"thinking":{"type":"enabled","budget_tokens":2000},` + messages + `}`, nil,
+		},
+		"thinking without a budget": {
+			"anthropic.messages", `{"model":"m","max_tokens":4096,"thinking":{"type":"adaptive"},` + messages + `}`,
+			wire.Narrowing{MaxOutput: 2048},
+			`{"model":"m","max_tokens":2048,"thinking":{"type":"adaptive"},` + messages + `}`,
+			[]string{"max_tokens"},
+		},
 		"no usage without a stream": {
 			"openai.chat", `{"model":"m",` + messages + `}`,
 			wire.Narrowing{AddUsage: true},

@@ -35,7 +35,7 @@ func openAIChoices() []answerField {
 		{kind: bartizan.FieldContent, paths: "choices", form: formChoices},
 		{kind: bartizan.FieldContent, paths: "choices[].index choices[].finish_reason choices[].content_filter_results.** " +
 			"prompt_filter_results.** obfuscation"},
-		{kind: bartizan.FieldLogprobs, paths: "choices[].logprobs", form: formTokens, neutral: true},
+		{kind: bartizan.FieldLogprobs, paths: "choices[].logprobs", form: formTokens, neutral: "null"},
 		{kind: bartizan.FieldTokenIDs, paths: "choices[].stop_reason choices[].matched_stop", form: formWord},
 		{kind: bartizan.FieldTokenIDs, paths: "prompt_token_ids[] choices[].prompt_token_ids[] choices[].token_ids[]"},
 		{kind: bartizan.FieldPromptLogprobs, paths: "prompt_logprobs.** choices[].prompt_logprobs.**"},

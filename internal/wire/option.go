@@ -34,6 +34,8 @@ const (
 	OptionWatermark  // the caller's hand on marks
 	OptionPriority   // ahead of other callers
 	OptionDimensions // a shorter vector
+	OptionSystem     // the system's text, where it stands beside the messages
+	OptionThinking   // how much thinking the answer's cap has room for
 	optionCount
 )
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -13,7 +14,7 @@ type Header struct{ Name, Value string }
 // RateStanding is what is left of one limit.
 type RateStanding struct {
 	// Dimension is what the limit counts: "requests", "tokens", "input_tokens",
-	// "output_tokens", "cost_microusd", "values", "prompts", "streams" or "in_flight".
+	// "output_tokens", "cost", "numeric_values", "prompts", "streams" or "concurrent".
 	Dimension string
 	// Window is the time over which it counts: "minute", "hour", "day", "month" or
 	// "concurrent".
@@ -130,11 +131,7 @@ func (r rateRow) choose(standings []RateStanding) (RateStanding, bool) {
 func tightest(standings []RateStanding, dimensions []string) int {
 	best := -1
 	for i, s := range standings {
-		known := false
-		for _, d := range dimensions {
-			known = known || s.Dimension == d
-		}
-		if !known || s.Window == "concurrent" {
+		if !slices.Contains(dimensions, s.Dimension) || s.Window == "concurrent" {
 			continue
 		}
 		if best < 0 || s.before(standings[best]) {
@@ -254,9 +251,11 @@ func ietfNames(s RateStanding) (name, unit string) {
 		short, unit = "tok-in", "input-tokens"
 	case "output_tokens":
 		short, unit = "tok-out", "output-tokens"
-	case "cost_microusd":
+	case "cost":
 		short, unit = "cost", "microusd"
-	case "in_flight":
+	case "numeric_values":
+		short, unit = "values", "numeric-values"
+	case "concurrent":
 		short = "in-flight"
 	}
 	if s.Window == "concurrent" {

@@ -77,11 +77,11 @@ func TestRateGolden(t *testing.T) {
 			{Dimension: "tokens", Window: "day", Limit: 3000, Remaining: 1700, Reset: time.Second},
 		}},
 		{"what providers do not tell", standings{
-			{Dimension: "cost_microusd", Window: "day", Limit: 5_000_000, Remaining: 1_234_567, Reset: time.Hour},
-			{Dimension: "values", Window: "day", Limit: 50_000, Remaining: 3, Reset: time.Hour},
+			{Dimension: "cost", Window: "day", Limit: 5_000_000, Remaining: 1_234_567, Reset: time.Hour},
+			{Dimension: "numeric_values", Window: "day", Limit: 50_000, Remaining: 3, Reset: time.Hour},
 			{Dimension: "prompts", Window: "hour", Limit: 50, Remaining: 3, Reset: time.Minute},
 			{Dimension: "streams", Window: "concurrent", Limit: 10, Remaining: 9},
-			{Dimension: "in_flight", Window: "concurrent", Limit: 20, Remaining: 19},
+			{Dimension: "concurrent", Window: "concurrent", Limit: 20, Remaining: 19},
 		}},
 		{"too large", standings{
 			{Dimension: "requests", Window: "minute", Limit: math.MaxInt64, Remaining: math.MaxInt64, Reset: math.MaxInt64},

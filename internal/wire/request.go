@@ -12,7 +12,8 @@ import (
 type Request struct {
 	Model string
 	Asked bartizan.Asked
-	// IncludeUsage is set when the client asked for a usage event in its stream.
+	// IncludeUsage is set when the client is to have the usage in its stream: it asked
+	// for it, or every stream of the route tells it.
 	IncludeUsage bool
 	// TextBytes counts the bytes of text that the model will read. A token id counts
 	// as four.
@@ -196,6 +197,10 @@ func (p *peek) option(o Option, name []byte, i, end int) error {
 	case OptionText:
 		p.text = true
 		return p.textOf(name, i)
+	case OptionSystem:
+		return p.system(name, i)
+	case OptionThinking:
+		return p.thinking(name, i)
 	case OptionStreamOptions:
 		return p.streamOptions(name, i)
 	case OptionLogprobs:
@@ -259,8 +264,12 @@ func (p *peek) finish() error {
 		}
 		return fault(field, "%s is missing", field)
 	}
+	if p.route.needsMax && p.req.Asked.MaxTokens == 0 {
+		return fault("max_tokens", "max_tokens is missing; say how many tokens the answer may have at most")
+	}
 	if p.req.Asked.Inputs == 0 {
 		p.req.Asked.Inputs = 1
 	}
+	p.req.IncludeUsage = p.req.IncludeUsage || p.route.tellsUsage
 	return nil
 }

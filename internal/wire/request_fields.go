@@ -242,6 +242,22 @@ func (p *peek) messages(name []byte, i int) error {
 	return nil
 }
 
+// system measures what the system says beside the messages.
+func (p *peek) system(name []byte, i int) error {
+	if p.body[i] != '"' && p.body[i] != '[' {
+		return fault(string(name), "%s must be a string or an array", name)
+	}
+	p.within(i)
+	return nil
+}
+
+func (p *peek) thinking(name []byte, i int) error {
+	if p.body[i] != '{' {
+		return fault(string(name), "%s must be an object", name)
+	}
+	return nil
+}
+
 // addString counts a string's text and returns the index after it.
 func (p *peek) addString(i int) int {
 	end, plain := checkString(p.body, i)
@@ -259,13 +275,50 @@ func (p *peek) part(i int) int {
 	m := members{b: p.body, i: i}
 	for m.next() {
 		switch string(p.body[m.key+1 : m.keyEnd-1]) {
-		case "image_url", "input_audio", "file", "image", "audio", "video_url", "type", "role":
+		case "image_url", "input_audio", "file", "image", "audio", "video_url", "type", "role",
+			"signature", "data", "cache_control":
 			m.end(skipValue(p.body, m.value))
+		case "source":
+			m.end(p.source(m.value))
+		case "input":
+			m.end(p.input(m.value))
 		default:
 			m.end(p.within(m.value))
 		}
 	}
 	return m.done()
+}
+
+// source counts where a document comes from: what stands there as text is read, and
+// what is encoded or elsewhere is not.
+func (p *peek) source(i int) int {
+	end := skipValue(p.body, i)
+	if end < 0 || p.body[i] != '{' {
+		return p.within(i)
+	}
+	source := p.body[i:end]
+	switch kind, _ := plain(valueOf(source, "type")); kind {
+	case "text":
+		if text := valueOf(source, "data"); len(text) > 0 && text[0] == '"' {
+			p.req.TextBytes += decodedLen(text)
+		}
+	case "base64", "url", "file":
+	default:
+		return p.part(i)
+	}
+	return end
+}
+
+// input counts what a tool was called with: the model reads it as it is written.
+func (p *peek) input(i int) int {
+	if p.body[i] != '{' {
+		return p.within(i)
+	}
+	end := skipValue(p.body, i)
+	if end >= 0 {
+		p.req.TextBytes += end - i
+	}
+	return end
 }
 
 func (p *peek) within(i int) int {

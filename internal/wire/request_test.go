@@ -36,6 +36,8 @@ func TestFind(t *testing.T) {
 		"model":              {"GET", "/v1/models/small-1", "openai.model", true},
 		"model with slash":   {"GET", "/v1/models/house/small-1", "openai.model", true},
 		"model escaped":      {"GET", "/v1/models/house%2Fsmall-1", "openai.model", true},
+		"messages":           {"POST", "/v1/messages", "anthropic.messages", true},
+		"no batches":         {"POST", "/v1/messages/batches", "", false},
 		"other method":       {"GET", "/v1/chat/completions", "", true},
 		"other case":         {"POST", "/v1/Chat/completions", "", false},
 		"doubled slash":      {"POST", "//v1/chat/completions", "", false},
@@ -112,6 +114,29 @@ func TestPeek(t *testing.T) {
 				Asked: bartizan.Asked{Inputs: 2, Logprobs: true, MaxTokens: 5},
 				Options: wire.Set(wire.OptionModel, wire.OptionText, wire.OptionLogprobs, wire.OptionMaxTokens,
 					wire.OptionEcho),
+			},
+		},
+		"messages": {
+			"anthropic.messages",
+			`{"model":"m","max_tokens":64,"stream":true,"temperature":0.5,"system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}],"tools":[{"name":"f"}],
+			 "messages":[{"role":"user","content":"one"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"redacted_thinking","data":"eHh4"},{"type":"tool_use","input":{"type":"a","data":"b"}}]},
+			 {"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"ok"}]},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}},
+			 {"type":"document","source":{"type":"text","media_type":"text/plain","data":"d\u00e4"}},{"type":"document","source":{"type":"content","content":[{"type":"text","text":"xy"}]}}]}],
+			 "thinking":{"type":"enabled","budget_tokens":2000},"output_config":{"effort":"low"},"mcp_servers":[]}`,
+			wire.Request{
+				Model: "m", MaxCompletion: "max_tokens", IncludeUsage: true, Schema: true, Unknown: []string{"mcp_servers"},
+				TextBytes: len("Be brief.") + len(`[{"name":"f"}]`) + len("one") + len("hm") + len(`{"type":"a","data":"b"}`) + len("ok") + len("dä") + len("xy") +
+					len(`{"effort":"low"}`),
+				Asked: bartizan.Asked{Stream: true, MaxTokens: 64, Temperature: &half, Tools: 1, Inputs: 1},
+				Options: wire.Set(wire.OptionModel, wire.OptionText, wire.OptionSystem, wire.OptionStream, wire.OptionMaxTokens,
+					wire.OptionTemperature, wire.OptionTools, wire.OptionThinking, wire.OptionGrammar),
+			},
+		},
+		"messages, short": {
+			"anthropic.messages", `{"model":"m","max_tokens":1,"system":"Be.","messages":[{"role":"user","content":"x"}],"thinking":null}`,
+			wire.Request{
+				Model: "m", MaxCompletion: "max_tokens", IncludeUsage: true, TextBytes: 4, Asked: bartizan.Asked{MaxTokens: 1, Inputs: 1},
+				Options: wire.Set(wire.OptionModel, wire.OptionText, wire.OptionSystem, wire.OptionMaxTokens),
 			},
 		},
 		"embeddings of ids": {
@@ -211,6 +236,12 @@ func TestPeekRefuses(t *testing.T) {
 		"input of bools":       {"openai.embeddings", `{"model":"m","input":[true]}`, "input"},
 		"dimensions zero":      {"openai.embeddings", `{"model":"m","input":"x","dimensions":0}`, "dimensions"},
 		"seed a string":        {"openai.chat", chat(`,"seed":"1"`), "seed"},
+		"no cap":               {"anthropic.messages", chat(""), "max_tokens"},
+		"cap of null":          {"anthropic.messages", chat(`,"max_tokens":null`), "max_tokens"},
+		"cap zero":             {"anthropic.messages", chat(`,"max_tokens":0`), "max_tokens"},
+		"system a number":      {"anthropic.messages", chat(`,"max_tokens":1,"system":5`), "system"},
+		"thinking a flag":      {"anthropic.messages", chat(`,"max_tokens":1,"thinking":true`), "thinking"},
+		"other spelling":       {"anthropic.messages", chat(`,"max_tokens":1,"maxTokens":9`), "maxTokens"},
 		"echo a number":        {"openai.completions", `{"model":"m","prompt":"x","echo":1}`, "echo"},
 	}
 	for name, c := range cases {
@@ -252,13 +283,24 @@ func TestText(t *testing.T) {
 			"openai.chat", `{"messages":[{"role":"user","cont\u0065nt":"a\n\"\u00e4\ud83d\ude00\\"}]}`,
 			bartizan.Text{Prompt: "a\n\"ä😀\\", Turns: 1},
 		},
-		"completion":   {"openai.completions", `{"prompt":"once"}`, bartizan.Text{Prompt: "once", Turns: 1}},
-		"completions":  {"openai.completions", `{"prompt":["once","twice"]}`, bartizan.Text{Prompt: "once\ntwice", Turns: 1}},
-		"ids":          {"openai.completions", `{"prompt":[1,2]}`, bartizan.Text{}},
-		"embedding":    {"openai.embeddings", `{"input":["a","b"]}`, bartizan.Text{Prompt: "a\nb", Turns: 1}},
-		"garbage":      {"openai.chat", `{"messages":`, bartizan.Text{}},
-		"wrong types":  {"openai.chat", `{"messages":[5,{"role":5},{"role":"user","content":{"a":1}}]}`, bartizan.Text{Turns: 1}},
-		"not a prompt": {"openai.models", `{"prompt":"x"}`, bartizan.Text{}},
+		"messages": {
+			"anthropic.messages",
+			`{"system":[{"type":"text","text":"A."},{"type":"text","text":"B."}],"messages":[{"role":"user","content":"one"},{"role":"assistant","content":[{"type":"tool_use","input":{"text":"no"}}]},
+			 {"role":"user","content":[{"type":"tool_result","content":"42"}]}]}`,
+			bartizan.Text{System: "A.\nB.", Prompt: "one", Turns: 1},
+		},
+		"a result and words": {
+			"anthropic.messages", `{"system":"A.","messages":[{"role":"user","content":[{"type":"tool_result","content":"42"},{"type":"text","text":"and?"}]}]}`,
+			bartizan.Text{System: "A.", Prompt: "and?", Turns: 1},
+		},
+		"no system here": {"openai.chat", `{"system":"A.","messages":[{"role":"user","content":"x"}]}`, bartizan.Text{Prompt: "x", Turns: 1}},
+		"completion":     {"openai.completions", `{"prompt":"once"}`, bartizan.Text{Prompt: "once", Turns: 1}},
+		"completions":    {"openai.completions", `{"prompt":["once","twice"]}`, bartizan.Text{Prompt: "once\ntwice", Turns: 1}},
+		"ids":            {"openai.completions", `{"prompt":[1,2]}`, bartizan.Text{}},
+		"embedding":      {"openai.embeddings", `{"input":["a","b"]}`, bartizan.Text{Prompt: "a\nb", Turns: 1}},
+		"garbage":        {"openai.chat", `{"messages":`, bartizan.Text{}},
+		"wrong types":    {"openai.chat", `{"messages":[5,{"role":5},{"role":"user","content":{"a":1}}]}`, bartizan.Text{Turns: 1}},
+		"not a prompt":   {"openai.models", `{"prompt":"x"}`, bartizan.Text{}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -305,6 +347,8 @@ var requests = map[string]string{
 	"every option": `{"model":"m","messages":[{"role":"user","content":"x"}],"logprobs":true,"top_logprobs":20,"n":128,"seed":7,"logit_bias":{"50256":-100,"11":3},
 		"logprob_token_ids":[1,2,3],"allowed_token_ids":[4],"prompt_logprobs":5,"return_token_ids":true,"custom_logit_processor":"x","store":true,"stream":true,
 		"prediction":{"type":"content","content":"x"},"kv_transfer_params":{"a":1},"watermarking":false,"priority":1,"max_tokens":99999,"best_of":20,"guided_regex":"a+","unknown_field":{"logprobs":1}}`,
+	"messages": `{"model":"m","max_tokens":4096,"system":[{"type":"text","text":"s"}],"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","data":"d"}},{"type":"tool_result","content":"r"}]},
+		{"role":"assistant","content":[{"type":"tool_use","input":{"a":[1]}}]}],"stream":true,"temperature":0.5,"tools":[{"name":"f"}],"thinking":{"type":"enabled","budget_tokens":2048},"mcp_servers":[{}],"top_k":5}`,
 	"completion": `{"model":"m","prompt":"x","logprobs":5,"echo":true,"best_of":3,"n":3,"stream":true,"stream_options":{"include_obfuscation":false}}`,
 	"embedding":  `{"model":"m","input":["a","b"],"encoding_format":"base64","dimensions":64}`,
 	"spaces":     " {\n \"model\" : \"m\" ,\t\"messages\":[ {\"role\":\"user\",\"content\":\"x\"} ] , \"n\" : 2 }\r\n",

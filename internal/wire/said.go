@@ -7,13 +7,18 @@ import (
 )
 
 // Text returns what was said in a request: of a chat the last user message, the
-// system and developer messages and the number of user messages; of other requests
-// the prompt or the joined inputs. It never fails: what cannot be read has no text.
+// system's text and the system and developer messages, and the number of user
+// messages; of other requests the prompt or the joined inputs. Results of tools that
+// come as a user message are none. It never fails: what cannot be read has no text.
 // The body should have passed [Route.Peek]; of one that has not, parts may be missed.
 func (r *Route) Text(body []byte) bartizan.Text {
 	switch r.prompt {
 	case promptMessages:
-		return chatText(valueOf(body, "messages"))
+		var system []byte
+		if r.KnowsOption("system") {
+			system = valueOf(body, "system")
+		}
+		return chatText(system, valueOf(body, "messages"))
 	case promptPlain:
 		return plainText(valueOf(body, "prompt"))
 	case promptInput:
@@ -81,22 +86,43 @@ func plainText(value []byte) bartizan.Text {
 	return bartizan.Text{Prompt: text, Turns: 1}
 }
 
-func chatText(messages []byte) bartizan.Text {
+func chatText(beside, messages []byte) bartizan.Text {
 	var text bartizan.Text
 	var prompt []byte
 	var system []string
+	if said := contentText(beside); said != "" {
+		system = append(system, said)
+	}
 	items(messages, func(message []byte) {
 		role, _ := plain(valueOf(message, "role"))
 		switch role {
 		case "system", "developer":
 			system = append(system, contentText(valueOf(message, "content")))
 		case "user":
+			content := valueOf(message, "content")
+			if onlyToolResults(content) {
+				return
+			}
 			text.Turns++
-			prompt = valueOf(message, "content")
+			prompt = content
 		}
 	})
 	text.Prompt, text.System = contentText(prompt), strings.Join(system, "\n")
 	return text
+}
+
+// onlyToolResults reports whether content is a list of parts that all are results of
+// tools.
+func onlyToolResults(content []byte) bool {
+	results, others := 0, 0
+	items(content, func(part []byte) {
+		if kind, _ := plain(valueOf(part, "type")); kind == "tool_result" {
+			results++
+		} else {
+			others++
+		}
+	})
+	return results > 0 && others == 0
 }
 
 // contentText returns the text of a string, of a list of strings, or of a list of

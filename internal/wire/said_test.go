@@ -18,11 +18,13 @@ func FuzzText(f *testing.F) {
 		`{"messages":[{"role":"developer","content":"a"},{"content":"no role"},{"role":"user"},7,{"role":"user","content":["x","y"]}],"model":"m"}`,
 		`{"model":"m","prompt":["one","two"]}`, `{"model":"m","prompt":"one"}`, `{"model":"m","input":[[1,2],[3]]}`, `{"model":"m","input":["a","b"]}`,
 		`{"model":"m","messages":[{"role":"user","content":"x","content":"y"}]}`,
+		`{"model":"m","max_tokens":1,"system":[{"type":"text","text":"a"},"b"],"messages":[{"role":"user","content":"x"},{"role":"user","content":[{"type":"tool_result","content":"y"}]}]}`,
+		`{"model":"m","max_tokens":1,"system":"a","messages":[{"role":"user","content":[{"type":"tool_result"},{"type":"text","text":"z"}]}]}`,
 	} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, name := range []string{"openai.chat", "openai.completions", "openai.embeddings"} {
+		for _, name := range []string{"openai.chat", "openai.completions", "openai.embeddings", "anthropic.messages"} {
 			for _, r := range wire.Routes() {
 				if r.Name != name {
 					continue
@@ -53,6 +55,7 @@ func exactKeys(body []byte) bool {
 // slowText is Text by the standard decoder.
 func slowText(route string, body []byte) bartizan.Text {
 	var request struct {
+		System   json.RawMessage `json:"system"`
 		Messages json.RawMessage `json:"messages"`
 		Prompt   json.RawMessage `json:"prompt"`
 		Input    json.RawMessage `json:"input"`
@@ -62,7 +65,9 @@ func slowText(route string, body []byte) bartizan.Text {
 	}
 	switch route {
 	case "openai.chat":
-		return chatText(request.Messages)
+		return chatText(nil, request.Messages)
+	case "anthropic.messages":
+		return chatText(request.System, request.Messages)
 	case "openai.completions":
 		return plainText(request.Prompt)
 	case "openai.embeddings":
@@ -80,13 +85,16 @@ func plainText(raw json.RawMessage) bartizan.Text {
 	return bartizan.Text{Prompt: text, Turns: 1}
 }
 
-func chatText(raw json.RawMessage) bartizan.Text {
+func chatText(beside, raw json.RawMessage) bartizan.Text {
 	var messages []json.RawMessage
 	if json.Unmarshal(raw, &messages) != nil {
 		return bartizan.Text{}
 	}
 	var text bartizan.Text
 	var system []string
+	if said := contentText(beside); said != "" {
+		system = append(system, said)
+	}
 	for _, rawMessage := range messages {
 		var message struct {
 			Role    string          `json:"role"`
@@ -99,12 +107,32 @@ func chatText(raw json.RawMessage) bartizan.Text {
 		case "system", "developer":
 			system = append(system, contentText(message.Content))
 		case "user":
+			if onlyToolResults(message.Content) {
+				continue
+			}
 			text.Turns++
 			text.Prompt = contentText(message.Content)
 		}
 	}
 	text.System = strings.Join(system, "\n")
 	return text
+}
+
+// onlyToolResults reports whether every part of a list is the result of a tool.
+func onlyToolResults(raw json.RawMessage) bool {
+	var parts []json.RawMessage
+	if json.Unmarshal(raw, &parts) != nil {
+		return false
+	}
+	for _, rawPart := range parts {
+		var part struct {
+			Type json.RawMessage `json:"type"`
+		}
+		if json.Unmarshal(rawPart, &part) != nil || string(part.Type) != `"tool_result"` {
+			return false
+		}
+	}
+	return len(parts) > 0
 }
 
 // contentText returns the text of a string, of a list of strings, or of a list of

@@ -23,25 +23,28 @@ type Event struct {
 	Raw []byte
 	// Data is the value of the data lines, joined by line feeds.
 	Data []byte
+	// Name is the event's name, from its last event line; most have none.
+	Name []byte
 	// Done is set when the data is "[DONE]".
 	Done bool
 
 	dataAt    int // where Data lies in Raw, when one line holds it
 	dataLines int
-	fields    bool // lines other than data lines are there
+	fields    int // how many lines other than data lines are there
 }
 
 // HasData reports whether the event has a data line.
 func (ev Event) HasData() bool { return ev.dataLines > 0 || len(ev.Data) > 0 }
 
-// HasFields reports whether the event has lines other than data lines: names, ids,
-// comments.
-func (ev Event) HasFields() bool { return ev.fields }
+// ends reports whether the event is whole and the last of its stream.
+func (ev Event) ends() bool {
+	return ev.Done || (string(ev.Name) == "message_stop" && len(ev.Data) > 0 && checkValue(ev.Data, 0, 0) == len(ev.Data))
+}
 
 // AppendWith appends the event with other data in place of its own. Data must hold
 // no line ends. Lines that are not data lines stay when keepFields is set.
 func (ev Event) AppendWith(dst, data []byte, keepFields bool) []byte {
-	if ev.dataLines == 1 && (keepFields || !ev.fields) {
+	if ev.dataLines == 1 && (keepFields || ev.fields == 0) {
 		dst = append(dst, ev.Raw[:ev.dataAt]...)
 		dst = append(dst, data...)
 		return append(dst, ev.Raw[ev.dataAt+len(ev.Data):]...)
@@ -68,12 +71,13 @@ type EventReader struct {
 	buf []byte
 	// buf[start:] is not yet returned; buf[start:pos] is scanned.
 	start, pos int
-	scanned    Event // of the scanned lines; Raw and Data are not set
+	scanned    Event // of the scanned lines; its slices are not set
 	dataEnd    int
-	lines      bool // a field or comment line of this event was scanned
-	cr         bool // the last line ended with a lone CR
-	found      bool // the event ends at pos
-	begun      bool // the stream's first line was scanned
+	name       [2]int // where the scanned event's name lies in buf
+	lines      bool   // a field or comment line of this event was scanned
+	cr         bool   // the last line ended with a lone CR
+	found      bool   // the event ends at pos
+	begun      bool   // the stream's first line was scanned
 	err        error
 	joined     []byte
 }
@@ -102,7 +106,7 @@ func (e *EventReader) Reset(r io.Reader) {
 
 // Next returns the next event; io.EOF after the last one, [ErrEventTooLarge], or the
 // error of the underlying reader. At the end of the stream an event may lack its blank
-// line; one that ends within a line, if it is not "[DONE]", comes with
+// line; one that ends within a line, if it is not a whole end mark, comes with
 // [io.ErrUnexpectedEOF] and must not be taken for a whole one.
 func (e *EventReader) Next() (Event, error) {
 	for {
@@ -140,7 +144,7 @@ func (e *EventReader) last() (Event, error) {
 		cut = !ended
 	}
 	ev := e.take(len(e.buf))
-	if cut && !ev.Done {
+	if cut && !ev.ends() {
 		e.err = io.ErrUnexpectedEOF
 		return ev, fmt.Errorf("read stream: %w", e.err)
 	}
@@ -159,9 +163,10 @@ func (e *EventReader) take(end int) Event {
 		e.joined = appendData(e.joined[:0], ev.Raw)
 		ev.Data = e.joined
 	}
+	ev.Name = e.buf[e.name[0]:e.name[1]:e.name[1]]
 	ev.Done = string(ev.Data) == "[DONE]"
 	e.start, e.pos = end, end
-	e.scanned, e.found, e.lines = Event{}, false, false
+	e.scanned, e.name, e.found, e.lines = Event{}, [2]int{}, false, false
 	return ev
 }
 
@@ -236,7 +241,10 @@ func (e *EventReader) line(line []byte, at int) {
 	e.lines = true
 	name, value := cutField(line)
 	if string(name) != "data" {
-		e.scanned.fields = true
+		e.scanned.fields++
+		if string(name) == "event" {
+			e.name = [2]int{at + len(line) - len(value), at + len(line)}
+		}
 		return
 	}
 	e.scanned.dataLines++
@@ -252,6 +260,10 @@ func (e *EventReader) fill() {
 		e.pos -= e.start
 		e.scanned.dataAt -= e.start
 		e.dataEnd -= e.start
+		if e.name[1] > 0 {
+			e.name[0] -= e.start
+			e.name[1] -= e.start
+		}
 		e.start = 0
 	}
 	if cap(e.buf)-len(e.buf) < readSize {

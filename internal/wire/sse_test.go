@@ -17,6 +17,7 @@ import (
 type event struct {
 	Raw, Data string
 	Done      bool
+	Name      string
 }
 
 // readAll returns the events of r and the error that ended them.
@@ -28,11 +29,11 @@ func readAll(t testing.TB, r io.Reader) ([]event, error) {
 		ev, err := reader.Next()
 		if err != nil {
 			if len(ev.Raw) > 0 {
-				events = append(events, event{string(ev.Raw), string(ev.Data), ev.Done})
+				events = append(events, event{string(ev.Raw), string(ev.Data), ev.Done, string(ev.Name)})
 			}
 			return events, err
 		}
-		events = append(events, event{string(ev.Raw), string(ev.Data), ev.Done})
+		events = append(events, event{string(ev.Raw), string(ev.Data), ev.Done, string(ev.Name)})
 	}
 }
 
@@ -60,6 +61,8 @@ var streams = map[string]string{
 	"cr at the end":    "data: x\r",
 	"crlf cr":          "data: x\r\n\r",
 	"empty":            "",
+	"messages":         messageStream,
+	"message stop":     "event: message_stop\ndata: {\"type\":\"message_stop\"}",
 	"long":             "data: " + strings.Repeat("abcdefgh", 5000) + "\n\ndata: z\n\n",
 }
 
@@ -67,25 +70,25 @@ func TestEventReaderEvents(t *testing.T) {
 	t.Parallel()
 	cases := map[string][]event{
 		"chat": {
-			{"data: {\"id\":\"1\"}\n\n", `{"id":"1"}`, false},
-			{"data: {\"id\":\"2\"}\n\n", `{"id":"2"}`, false},
-			{"data: [DONE]\n\n", "[DONE]", true},
+			{"data: {\"id\":\"1\"}\n\n", `{"id":"1"}`, false, ""},
+			{"data: {\"id\":\"2\"}\n\n", `{"id":"2"}`, false, ""},
+			{"data: [DONE]\n\n", "[DONE]", true, ""},
 		},
-		"crlf":       {{"data: {\"id\":\"1\"}\r\n\r\n", `{"id":"1"}`, false}, {"data: [DONE]\r\n\r\n", "[DONE]", true}},
-		"cr":         {{"data: {\"id\":\"1\"}\r\r", `{"id":"1"}`, false}, {"data: [DONE]\r\r", "[DONE]", true}},
-		"mixed ends": {{"data: a\r\n\n", "a", false}, {"data: b\n\r\n", "b", false}, {"data: c\r\r", "c", false}, {"\ndata: d\n\n", "d", false}},
-		"many lines": {{"data: {\ndata: \"id\":1\ndata: }\n\n", "{\n\"id\":1\n}", false}, {"data\n\n", "", false}},
+		"crlf":       {{"data: {\"id\":\"1\"}\r\n\r\n", `{"id":"1"}`, false, ""}, {"data: [DONE]\r\n\r\n", "[DONE]", true, ""}},
+		"cr":         {{"data: {\"id\":\"1\"}\r\r", `{"id":"1"}`, false, ""}, {"data: [DONE]\r\r", "[DONE]", true, ""}},
+		"mixed ends": {{"data: a\r\n\n", "a", false, ""}, {"data: b\n\r\n", "b", false, ""}, {"data: c\r\r", "c", false, ""}, {"\ndata: d\n\n", "d", false, ""}},
+		"many lines": {{"data: {\ndata: \"id\":1\ndata: }\n\n", "{\n\"id\":1\n}", false, ""}, {"data\n\n", "", false, ""}},
 		"fields": {
-			{": hello\nevent: message\nid: 7\ndata: x\nretry: 3\n\n", "x", false},
-			{": alone\n\n", "", false},
+			{": hello\nevent: message\nid: 7\ndata: x\nretry: 3\n\n", "x", false, "message"},
+			{": alone\n\n", "", false, ""},
 		},
-		"no space":         {{"data:x\n\n", "x", false}, {"data:  y\n\n", " y", false}},
-		"leading blanks":   {{"\n\r\n\rdata: x\n\n", "x", false}, {"\n\ndata: y\n\n", "y", false}},
-		"byte order mark":  {{"\ufeffdata: x\n\n", "x", false}},
-		"no last line end": {{"data: x\n\n", "x", false}, {"data: [DONE]", "[DONE]", true}},
-		"no blank line":    {{"data: x\n", "x", false}},
-		"cr at the end":    {{"data: x\r", "x", false}},
-		"crlf cr":          {{"data: x\r\n\r", "x", false}},
+		"no space":         {{"data:x\n\n", "x", false, ""}, {"data:  y\n\n", " y", false, ""}},
+		"leading blanks":   {{"\n\r\n\rdata: x\n\n", "x", false, ""}, {"\n\ndata: y\n\n", "y", false, ""}},
+		"byte order mark":  {{"\ufeffdata: x\n\n", "x", false, ""}},
+		"no last line end": {{"data: x\n\n", "x", false, ""}, {"data: [DONE]", "[DONE]", true, ""}},
+		"no blank line":    {{"data: x\n", "x", false, ""}},
+		"cr at the end":    {{"data: x\r", "x", false, ""}},
+		"crlf cr":          {{"data: x\r\n\r", "x", false, ""}},
 		"empty":            nil,
 	}
 	for name, want := range cases {
@@ -136,6 +139,63 @@ func TestEventReaderCutLine(t *testing.T) {
 	}
 	if len(got) != 2 {
 		t.Errorf("got %d events; want the whole one and the cut one", len(got))
+	}
+}
+
+// A stream that ends within a line is whole if that line is a whole end mark.
+func TestEventReaderEndMark(t *testing.T) {
+	t.Parallel()
+	for stream, want := range map[string]error{
+		"event: message_stop\ndata: {\"type\":\"message_stop\"}":   io.EOF,
+		"event: message_stop\r\ndata: {\"type\":\"message_stop\"}": io.EOF,
+		"event: message_stop\ndata: {\"type\":\"message_st":        io.ErrUnexpectedEOF,
+		"event: message_stop\ndata: ":                              io.ErrUnexpectedEOF,
+		"event: message_stop\ndata":                                io.ErrUnexpectedEOF,
+		"event: message_stop":                                      io.ErrUnexpectedEOF,
+		"event: message_delta\ndata: {\"type\":\"message_stop\"}":  io.ErrUnexpectedEOF,
+		"data: {\"type\":\"message_stop\"}":                        io.ErrUnexpectedEOF,
+		"data: [DONE":                                              io.ErrUnexpectedEOF,
+		"data: [DONE]":                                             io.EOF,
+	} {
+		if _, err := readAll(t, strings.NewReader(stream)); !errors.Is(err, want) {
+			t.Errorf("%q ended with %v; want %v", stream, err, want)
+		}
+	}
+}
+
+func TestRouteAppendEvent(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		route, raw string
+		keep       bool
+		want       string
+		plain      bool
+	}{
+		"known name":        {"anthropic.messages", "event: ping\ndata: x\n\n", false, "event: ping\ndata: NEW\n\n", true},
+		"known name, crlf":  {"anthropic.messages", "event:ping\r\ndata: x\r\n\r\n", false, "event: ping\ndata: NEW\n\n", true},
+		"name behind":       {"anthropic.messages", "data: x\nevent: ping\n\n", false, "event: ping\ndata: NEW\n\n", true},
+		"name and more":     {"anthropic.messages", ": hm\nevent: ping\nid: 7\ndata: x\n\n", false, "event: ping\ndata: NEW\n\n", false},
+		"two names":         {"anthropic.messages", "event: error\nevent: ping\ndata: x\n\n", false, "event: ping\ndata: NEW\n\n", false},
+		"name kept":         {"anthropic.messages", "event: zz\ndata: x\n\n", true, "event: zz\ndata: NEW\n\n", false},
+		"unknown name":      {"anthropic.messages", "event: zz\ndata: x\n\n", false, "data: NEW\n\n", false},
+		"name in words":     {"anthropic.messages", "event: ping logprob\ndata: x\n\n", false, "data: NEW\n\n", false},
+		"no name":           {"anthropic.messages", "data: x\n\n", false, "data: NEW\n\n", true},
+		"empty name":        {"anthropic.messages", "event\ndata: x\n\n", false, "data: NEW\n\n", false},
+		"another's name":    {"openai.chat", "event: ping\ndata: x\n\n", false, "data: NEW\n\n", false},
+		"data in two lines": {"anthropic.messages", "data: x\nevent: ping\ndata: y\n\n", false, "event: ping\ndata: NEW\n\n", true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := route(t, c.route)
+			ev, err := wire.NewEventReader(strings.NewReader(c.raw)).Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(r.AppendEvent(nil, ev, []byte("NEW"), c.keep)); got != c.want || r.IsPlain(ev) != c.plain {
+				t.Errorf("AppendEvent of %q = %q, plain %v; want %q, %v", c.raw, got, r.IsPlain(ev), c.want, c.plain)
+			}
+		})
 	}
 }
 

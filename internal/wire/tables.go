@@ -1,10 +1,19 @@
 package wire
 
+import "strings"
+
 // tables says where in a route's requests and answers the things lie that are acted on.
 type tables struct {
 	options map[string]Option
 	prompt  promptForm
 	answer  *node // of whole bodies and of stream events
+	// events are the names of stream events that a client may see, one of each.
+	events []string
+
+	// needsMax is set when a request must say how long its answer may be.
+	needsMax bool
+	// tellsUsage is set when every stream tells its usage, asked or not.
+	tellsUsage bool
 
 	// alternatives is how many alternatives per token every engine of the dialect
 	// will give.
@@ -21,6 +30,7 @@ const (
 	promptInput               // "input", in the same forms
 )
 
+// routes is only added to: records number the routes by their place.
 var routes = []*Route{ //nolint:gochecknoglobals // a static table
 	{
 		Name: "openai.chat", Method: "POST", Path: "/v1/chat/completions", Dialect: DialectOpenAI, Class: ClassGenerate,
@@ -50,5 +60,13 @@ var routes = []*Route{ //nolint:gochecknoglobals // a static table
 	{
 		Name: "openai.model", Method: "GET", Path: "/v1/models/{id}", Dialect: DialectOpenAI, Class: ClassMetadata,
 		tables: tables{answer: openAIModelsAnswer()},
+	},
+	{
+		Name: "anthropic.messages", Method: "POST", Path: "/v1/messages", Dialect: DialectAnthropic, Class: ClassGenerate,
+		tables: tables{
+			options: anthropicMessagesOptions(), prompt: promptMessages,
+			answer: anthropicMessagesAnswer(), events: strings.Fields(anthropicEvents),
+			needsMax: true, tellsUsage: true,
+		},
 	},
 }

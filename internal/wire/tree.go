@@ -15,9 +15,11 @@ type answerField struct {
 	paths string
 	// form is how the content is encoded, where that matters.
 	form form
-	// neutral keeps the key with the value null when the content is dropped, because
-	// the API's contract promises the key.
-	neutral bool
+	// neutral is the JSON value that the key keeps when the content is dropped,
+	// because the API's contract promises the key. Without one the key goes too.
+	neutral string
+	// early says that a count of usage is told before the answer is written.
+	early bool
 }
 
 // form is how a field's content is encoded.
@@ -29,11 +31,14 @@ const (
 	formVector      // an embedding
 	formWord        // text; where an engine sends a number it is a token id
 	formText        // generated text
+	formData        // generated JSON, with keys that mean nothing here
 	formError       // the upstream's error
 	formUsage       // the usage object
 	formPromptTokens
 	formOutputTokens
-	formCachedTokens
+	formCachedTokens     // part of the prompt's
+	formCacheReadTokens  // beside the prompt's
+	formCacheWriteTokens // likewise
 	formReasoningTokens
 	formChoices
 )
@@ -42,7 +47,8 @@ const (
 type node struct {
 	kind    bartizan.Field
 	form    form
-	neutral bool
+	neutral string
+	early   bool
 	facts   bool // this node or one below it has a form that facts are taken from
 
 	leaf bool  // scalars are expected here
@@ -133,7 +139,7 @@ func (n *node) place(path string, f answerField) {
 	if !at.open && f.form != formUsage && f.form != formChoices {
 		at.leaf = true
 	}
-	at.kind, at.form, at.neutral = f.kind, f.form, f.neutral
+	at.kind, at.form, at.neutral, at.early = f.kind, f.form, f.neutral, f.early
 	if f.kind != bartizan.FieldContent {
 		named.kind = f.kind // a list of what is not content is not content either
 	}

@@ -14,6 +14,7 @@ package wire
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -106,6 +107,23 @@ func isModelID(escaped string) bool {
 // Alternatives is how many alternatives per token every engine that serves the route
 // will give; 0 where it tells none.
 func (r *Route) Alternatives() int { return r.alternatives }
+
+// IsPlain reports whether an event has nothing but data and a name that the route knows.
+func (r *Route) IsPlain(ev Event) bool {
+	return ev.fields == 0 || (ev.fields == 1 && slices.Contains(r.events, string(ev.Name)))
+}
+
+// AppendEvent appends an event with other data in place of its own. Data must hold no
+// line ends. Lines that are not data lines stay when keepFields is set, and else only
+// the name, if the route knows it.
+func (r *Route) AppendEvent(dst []byte, ev Event, data []byte, keepFields bool) []byte {
+	if keepFields || !slices.Contains(r.events, string(ev.Name)) {
+		return ev.AppendWith(dst, data, keepFields)
+	}
+	dst = append(append(dst, "event: "...), ev.Name...)
+	dst = append(append(dst, "\ndata: "...), data...)
+	return append(dst, "\n\n"...)
+}
 
 // KnowsOption reports whether the route's table has the request key.
 func (r *Route) KnowsOption(key string) bool {
