@@ -22,7 +22,7 @@ import (
 	"bartizan/internal/guard"
 	"bartizan/internal/ledger"
 	"bartizan/internal/policy"
-	"bartizan/internal/ratelimit"
+	"bartizan/internal/review"
 	"bartizan/internal/settle"
 	"bartizan/internal/store"
 	"bartizan/internal/upstream"
@@ -45,6 +45,7 @@ type node struct {
 	fallback  *upstream.Target
 	client    *upstream.Client
 	recorder  *gateway.Recorder
+	meter     *review.Meter
 	gateway   *gateway.Gateway
 	outbox    *settle.Outbox
 	settler   *settle.Settler
@@ -100,7 +101,7 @@ func openNode(ctx context.Context, dir *datadir.Dir, cfg config.Config, o nodeOp
 	}
 	n.names = newNames(n.store, n.keys)
 	limits := counters.NewMemory()
-	if err := n.seedDay(limits); err != nil {
+	if err := n.resume(ctx, limits); err != nil {
 		return n, err
 	}
 	n.guard = guard.New(rules, limits, guard.Options{})
@@ -161,6 +162,7 @@ func (n *node) openGateway(secret []byte) error {
 	n.gateway = gateway.New(gateway.Options{
 		Routes: routes, Default: fallback, MaxBody: n.config.MaxBody, MaxAnswer: n.config.MaxAnswer, BodyTimeout: n.config.Timeouts.Body,
 		IdleTimeout: n.config.Timeouts.Idle, WriteTimeout: n.config.Timeouts.Write, Now: n.now,
+		IETF: n.config.Headers.IETF, More: n.config.Headers.More, Desk: desk{n.store}, Meter: n.meter,
 	}, n.directory, n.guard, n.client, n.keys, n.recorder, n.log)
 	return nil
 }
@@ -235,47 +237,4 @@ func (n *node) shut() error {
 	}
 	n.close = nil
 	return errors.Join(errs...)
-}
-
-// seedDay charges what the ledger already holds of today to the day's limits, so that
-// a restart gives nobody a second day.
-func (n *node) seedDay(limits *counters.Memory) error {
-	now := n.now().UTC()
-	midnight := now.Truncate(24 * time.Hour)
-	spent := make(map[[16]byte]ratelimit.Demand)
-	from, err := n.ledger.Since(midnight)
-	if err != nil {
-		return err //nolint:wrapcheck // the ledger names the act
-	}
-	tail := n.ledger.Tail(from)
-	defer tail.Close()
-	for {
-		items, err := tail.Next(10_000)
-		if err != nil {
-			return fmt.Errorf("read today's records: %w", err)
-		}
-		if len(items) == 0 {
-			break
-		}
-		for _, it := range items {
-			if it.Record.Decision == evidence.DecisionAllow && !it.Record.Time.Before(midnight) {
-				d := spent[it.Record.Account]
-				d.Requests++
-				d.Input += int64(it.Record.TokensIn)
-				d.Output += int64(it.Record.TokensOut)
-				d.Tokens = d.Input + d.Output
-				spent[it.Record.Account] = d
-			}
-		}
-	}
-	for mac, d := range spent {
-		account, err := n.names.account(context.Background(), mac)
-		if err != nil {
-			return err
-		}
-		if account != "" {
-			limits.Seed(ratelimit.Scope{Name: account}, now, ratelimit.Day, d)
-		}
-	}
-	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"bartizan"
 	"bartizan/internal/bus"
 	"bartizan/internal/ledger"
+	"bartizan/internal/review"
+	"bartizan/internal/settle"
 	"bartizan/internal/store"
 )
 
@@ -49,6 +51,8 @@ func (n *node) serve(ctx context.Context, data, admin net.Listener) error {
 	loop("settlement", n.settler.Run)
 	loop("levels", n.watchLevels)
 	loop("rulings", n.watchRulings)
+	loop("usage", func(ctx context.Context) error { n.meter.Run(ctx, n.store, n.now, n.log); return nil })
+	loop("housekeeping", n.keepHouse)
 	loop("console", func(ctx context.Context) error { n.console.Run(ctx); return nil })
 
 	servers := []*http.Server{n.server(n.gateway), n.server(n.console)}
@@ -170,5 +174,53 @@ func (n *node) watchRulings(ctx context.Context) error {
 			done[k.ID] = k.DecidedAt // after an appeal it may be decided again
 		}
 		since = newest
+	}
+}
+
+// houseEvery is how often ends and quiet times are looked at.
+const houseEvery = 2 * time.Second
+
+// nearEvery is how often accounts near their limits are looked for.
+const nearEvery = 10 * time.Minute
+
+// keepHouse ends what has an end: rulings and grants whose time is over, and levels of
+// accounts that have been quiet. It also opens cases for accounts that keep running into
+// their limits.
+func (n *node) keepHouse(ctx context.Context) error {
+	tick := time.NewTicker(houseEvery)
+	defer tick.Stop()
+	var looked time.Time
+	warn := func(what string, err error) {
+		if err != nil && ctx.Err() == nil {
+			n.log.LogAttrs(ctx, slog.LevelWarn, "housekeeping waits", slog.String("job", what), slog.Any("error", err))
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now := n.now().UTC()
+		ended, err := n.store.Expire(ctx, now)
+		warn("ends of rulings and grants", err)
+		for _, k := range ended {
+			n.log.LogAttrs(ctx, slog.LevelInfo, "a ruling or grant came to its end", slog.String("case", k.ID), slog.String("account", k.Account))
+		}
+		if settle.Mode(n.config.Detect.Mode) == settle.ModeAct {
+			steps, err := n.store.Decay(ctx, now, n.guard.Policy().Quiet())
+			warn("quiet levels", err)
+			for _, s := range steps {
+				n.log.LogAttrs(ctx, slog.LevelInfo, "level went down after a quiet time", slog.String("account", s.Account))
+			}
+		}
+		if now.Sub(looked) >= nearEvery {
+			looked = now
+			opened, err := review.Near(ctx, n.store, now)
+			warn("accounts near their limits", err)
+			if opened > 0 {
+				n.log.LogAttrs(ctx, slog.LevelInfo, "accounts keep running into their limits", slog.Int("cases", opened))
+			}
+		}
 	}
 }

@@ -31,7 +31,7 @@ func House() Rules {
 		"store", "counters", "bus", "ledger", "logread", "upstream", "modelserver", "datadir",
 		"tokens",
 	}
-	faces := []string{"gateway", "settle", "scan", "console", "lab", "config"}
+	faces := []string{"gateway", "settle", "scan", "replay", "review", "console", "lab", "config"}
 	top := []string{"cmd", "bench", "arch"}
 	outer := join(adapters, faces, top)
 	return Rules{

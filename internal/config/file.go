@@ -304,6 +304,7 @@ func (f *file) level(level bartizan.Level) object {
 		{key: "limits", doc: "What is left of the tier's limits.", kind: factor{&l.LimitsNum, &l.LimitsDen}},
 		{key: "replace", doc: "Limits that stand in place of what is left, where they are less.", kind: l.replace.object(false)},
 		{key: "coarsen", doc: "Profile that holds besides the tier's own, the stricter of both in everything.", kind: profile(&l.Coarsen)},
+		{key: "quiet", doc: "How long an account stays here without a new finding, if findings brought it here; then it goes down by one level. Without it for ever.", kind: duration{&l.Quiet, time.Minute, 36_500 * day, true}},
 		{key: "deny", doc: "Serve nothing.", kind: truth{to: &l.Deny, absentFalse: level != bartizan.LevelSuspended}},
 	}}
 }

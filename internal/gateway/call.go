@@ -41,6 +41,7 @@ type call struct {
 	shaper    *guard.Shaper
 	answer    answer
 	wrote     bool // the status line went out
+	unlisted  bool // not a use of a model: it leaves no record
 	cut       bool // the client must not take what it got for a whole answer
 }
 
@@ -58,7 +59,7 @@ func (c *call) begin(now time.Time) {
 // serve is the straight line. Each step either goes on or has answered the client.
 func (c *call) serve() {
 	defer c.recoverPanic()
-	if !c.identify() || !c.readBody() || !c.admit() || !c.shape() {
+	if !c.identify() || c.customer() || !c.readBody() || !c.admit() || !c.shape() {
 		return
 	}
 	if response, ok := c.forward(); ok {
@@ -87,7 +88,7 @@ func (c *call) identify() bool {
 	x.Account, x.Key, x.Tier, x.Level = account.ID, key.ID, account.Tier, account.Level
 	c.account = account
 	switch {
-	case route != nil:
+	case route != nil, c.isCustomer():
 		return true
 	case pathKnown:
 		c.writer.Header().Set("Allow", allowed(r.URL.EscapedPath()))

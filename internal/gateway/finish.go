@@ -30,7 +30,13 @@ func (c *call) finish() {
 	// The client may be gone; what it cost must be settled and recorded all the same.
 	ctx := context.WithoutCancel(c.request.Context())
 	c.settle(ctx, now)
+	if c.unlisted {
+		return
+	}
 	c.gateway.stats.count(x)
+	if m := c.gateway.options.Meter; m != nil {
+		m.Observe(x, c.admission.Cost(x.Usage), c.admission.Standing)
+	}
 	c.record(ctx)
 }
 

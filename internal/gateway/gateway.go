@@ -20,6 +20,7 @@ import (
 	"bartizan"
 	"bartizan/internal/evidence"
 	"bartizan/internal/guard"
+	"bartizan/internal/ratelimit"
 	"bartizan/internal/upstream"
 	"bartizan/internal/wire"
 )
@@ -35,6 +36,19 @@ type Directory interface {
 type Sink interface {
 	Admit() bool
 	Record(ctx context.Context, r Record)
+}
+
+// Desk keeps customers' wishes for higher limits.
+type Desk interface {
+	// OpenLimitCase opens a case, or adds to the one that is open already.
+	OpenLimitCase(ctx context.Context, account string, r bartizan.LimitRequest, by string, at time.Time) (c bartizan.Case, opened bool, err error)
+	// Current returns the account's case that is not decided yet, or nil.
+	Current(ctx context.Context, account string) (*bartizan.Case, error)
+}
+
+// Meter adds up what accounts use.
+type Meter interface {
+	Observe(x *bartizan.Exchange, costMicroUSD int64, standing []ratelimit.Standing)
 }
 
 // Route sends the models whose names match a pattern to an upstream.
@@ -60,9 +74,20 @@ type Options struct {
 	IdleTimeout time.Duration
 	// WriteTimeout bounds one write to a client that reads slowly.
 	WriteTimeout time.Duration
+	// IETF adds the headers of the IETF's draft to the provider's own.
+	IETF bool
+	// More is a sentence that tells how to ask for higher limits; default [DefaultMore].
+	More string
+	// Desk takes customers' wishes for higher limits; without one they cannot ask here.
+	Desk Desk
+	// Meter hears of every exchange of an account, on the request's path; it may be nil.
+	Meter Meter
 	// Now is the clock of records, limits and detectors; default [time.Now].
 	Now func() time.Time
 }
+
+// DefaultMore is the default of Options.More.
+const DefaultMore = "To ask for a higher limit, send POST " + pathRequests + "."
 
 // The defaults of [Options].
 const (
@@ -90,6 +115,9 @@ func (o Options) withDefaults() Options {
 	set(&o.WriteTimeout, DefaultWriteTimeout)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.More == "" && o.Desk != nil {
+		o.More = DefaultMore
 	}
 	return o
 }

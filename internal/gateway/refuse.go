@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -34,15 +35,22 @@ func (c *call) refuseLimit() bool {
 	decision, limit := c.exchange.Decision, c.admission.Limit
 	e := wire.ErrorBody{
 		Kind: wire.ErrorRateLimited, Dimension: limit.Dimension.String(), Window: limit.Window.String(), Limit: limit.Amount,
+		More: c.gateway.options.More,
 	}
 	if decision.Action == bartizan.ActionDeny {
 		e.Kind = wire.ErrorBadRequest
 		return c.refuseWith(e, "")
 	}
-	seconds := retrySeconds(decision.RetryAfter)
+	seconds := retrySeconds(decision.RetryAfter + jitter(decision.RetryAfter))
 	e.RetryAfter = time.Duration(seconds) * time.Second
 	c.writer.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
 	return c.refuseWith(e, "")
+}
+
+// jitter is up to a fifth of the wait, so that those who were refused together do not come
+// back together.
+func jitter(wait time.Duration) time.Duration {
+	return time.Duration(rand.Int64N(int64(wait)/5 + 1)) //nolint:gosec // nothing secret hangs on it
 }
 
 // retrySeconds rounds up to whole seconds, at least one.
@@ -52,20 +60,39 @@ func retrySeconds(d time.Duration) int64 {
 
 // rateHeaders tells what is left of the limits, as the provider would.
 func (c *call) rateHeaders() {
-	var room [8]wire.RateStanding
-	standings := room[:0]
-	for _, s := range c.admission.Standing {
-		standings = append(standings, wire.RateStanding{
-			Dimension: s.Limit.Dimension.String(), Window: s.Limit.Window.String(),
-			Limit: s.Limit.Amount, Remaining: s.Remaining, Reset: s.Reset,
-		})
+	var room [16]wire.RateStanding
+	standings := c.standings(room[:0])
+	c.setHeaders(c.dialect.RateHeaders(c.exchange.At, standings))
+	if c.gateway.options.IETF {
+		c.setHeaders(wire.IETFHeaders(standings))
 	}
-	headers := c.dialect.RateHeaders(c.exchange.At, standings)
+}
+
+func (c *call) setHeaders(headers []wire.Header) {
 	values := make([]string, len(headers))
 	for i, h := range headers {
 		values[i] = h.Value
 		c.writer.Header()[h.Name] = values[i : i+1 : i+1]
 	}
+}
+
+// standings appends what the client may know of its limits: rounded down, unless its
+// tier says otherwise.
+func (c *call) standings(dst []wire.RateStanding) []wire.RateStanding {
+	for _, s := range c.admission.Standing {
+		told := wire.RateStanding{
+			Dimension: s.Limit.Dimension.String(), Window: s.Limit.Window.String(),
+			Limit: s.Limit.Amount, Remaining: s.Remaining, Reset: s.Reset,
+		}
+		switch rules := c.admission.Rules; {
+		case s.Limit.Shadow:
+			continue
+		case rules == nil || !rules.ExactHeaders:
+			told = told.Lossy()
+		}
+		dst = append(dst, told)
+	}
+	return dst
 }
 
 // refuseWith answers with an error in the provider's shape and, unless reason is

@@ -86,3 +86,11 @@ func Bounds(limits ratelimit.Limits) []bartizan.Bound {
 	}
 	return out
 }
+
+// Words names what a limit counts and over which time, such as "tokens per day".
+func Words(l ratelimit.Limit) string {
+	if l.Window == ratelimit.Concurrent {
+		return l.Dimension.String() + " at once"
+	}
+	return l.Dimension.String() + " per " + l.Window.String()
+}

@@ -199,6 +199,9 @@ func (c *checker) level(path string, l, below LevelSpec) LevelSpec {
 		}
 	}
 	c.some(path+".replace", l.Replace)
+	if l.Quiet < 0 {
+		c.fault(path+".quiet", "%v is negative", l.Quiet)
+	}
 	switch {
 	case !l.scales():
 		l.LimitsNum, l.LimitsDen = below.LimitsNum, below.LimitsDen

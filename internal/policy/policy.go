@@ -19,6 +19,7 @@ import (
 	"math/big"
 	"path"
 	"slices"
+	"time"
 
 	"bartizan"
 	"bartizan/internal/coarsen"
@@ -100,6 +101,18 @@ func (p *Policy) Tier(t bartizan.Tier) (TierSpec, bool) {
 
 // Level returns what was written of a level.
 func (p *Policy) Level(l bartizan.Level) LevelSpec { return p.spec.Levels[l] }
+
+// Quiet returns how long an account stays at each level that findings brought it to.
+// Levels that do not end by themselves are left out.
+func (p *Policy) Quiet() map[bartizan.Level]time.Duration {
+	quiet := make(map[bartizan.Level]time.Duration)
+	for level, spec := range p.spec.Levels {
+		if spec.Quiet > 0 && level != bartizan.LevelSuspended {
+			quiet[level] = spec.Quiet
+		}
+	}
+	return quiet
+}
 
 // Organisation returns the limits of all accounts of an organisation together; none for
 // an account without one.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/big"
 	"slices"
+	"time"
 
 	"bartizan"
 	"bartizan/internal/coarsen"
@@ -80,10 +81,13 @@ type LevelSpec struct {
 	Coarsen string
 	// Deny serves nothing.
 	Deny bool
+	// Quiet is how long an account stays at the level without a new finding, if findings
+	// brought it there; it then goes down by one. 0 is for ever.
+	Quiet time.Duration
 }
 
 func (l LevelSpec) isZero() bool {
-	return !l.scales() && len(l.Replace) == 0 && l.Coarsen == "" && !l.Deny
+	return !l.scales() && len(l.Replace) == 0 && l.Coarsen == "" && !l.Deny && l.Quiet == 0
 }
 
 func (l LevelSpec) scales() bool { return l.LimitsNum != 0 || l.LimitsDen != 0 }
@@ -118,6 +122,8 @@ func canonical(limits ratelimit.Limits) ratelimit.Limits {
 	return kept
 }
 
+const day = 24 * time.Hour
+
 // defaultOutput is reserved for an answer of unknown length, in every shipped tier.
 const defaultOutput = 256
 
@@ -133,8 +139,8 @@ func Default() Spec {
 			bartizan.TierPartner:  shipped("partner", 131_072, amounts{6_000, 0, 10_000_000, 0, 20_000_000, 500}),
 		},
 		Levels: map[bartizan.Level]LevelSpec{
-			bartizan.LevelWatch:      {LimitsNum: 1, LimitsDen: 2, Coarsen: "public"},
-			bartizan.LevelRestricted: {LimitsNum: 1, LimitsDen: 10, Coarsen: "public"},
+			bartizan.LevelWatch:      {LimitsNum: 1, LimitsDen: 2, Coarsen: "public", Quiet: 7 * day},
+			bartizan.LevelRestricted: {LimitsNum: 1, LimitsDen: 10, Coarsen: "public", Quiet: 14 * day},
 			bartizan.LevelSuspended:  {Deny: true},
 		},
 	}
