@@ -96,6 +96,8 @@ func (d Decision) check() error {
 	switch {
 	case d.By == "":
 		return errors.New("who decides is missing")
+	case d.At.IsZero():
+		return errors.New("the time of the decision is missing")
 	case !d.Until.IsZero() && !d.Until.After(d.At):
 		return fmt.Errorf("the ruling would end at %s, before it begins", d.Until.Format(time.RFC3339))
 	case len(d.Seen) > 0 && !json.Valid(d.Seen):
@@ -115,21 +117,28 @@ func (d Decision) suit(c bartizan.Case) (Decision, error) {
 		}
 		return d, fmt.Errorf("ruling %q: no such ruling on a case of kind %s (%s)", d.Ruling, c.Kind, strings.Join(names, ", "))
 	}
-	if d.Ruling == bartizan.RulingGrant && len(d.Bounds) == 0 && c.Request != nil {
-		d.Bounds = c.Request.Wanted
-	}
-	grants := d.Ruling == bartizan.RulingGrant || d.Ruling == bartizan.RulingGrantPart
 	switch {
-	case grants && len(d.Bounds) == 0:
-		return d, fmt.Errorf("ruling %s: what is granted is missing: give bounds", d.Ruling)
-	case grants && d.Until.IsZero():
-		return d, fmt.Errorf("ruling %s: its end is missing: a grant always ends", d.Ruling)
-	case !grants && len(d.Bounds) > 0:
+	case d.Ruling == bartizan.RulingGrant || d.Ruling == bartizan.RulingGrantPart:
+		return d.suitGrant(c)
+	case len(d.Bounds) > 0:
 		return d, fmt.Errorf("ruling %s: it grants nothing, so it has no bounds", d.Ruling)
-	case !grants && c.Kind == bartizan.CaseLimit && !d.Until.IsZero():
+	case c.Kind == bartizan.CaseLimit && !d.Until.IsZero():
 		return d, fmt.Errorf("ruling %s: it has no end", d.Ruling)
 	case d.Ruling == bartizan.RulingAsk && d.Why == "":
 		return d, fmt.Errorf("ruling %s: the question is missing", d.Ruling)
+	}
+	return d, nil
+}
+
+func (d Decision) suitGrant(c bartizan.Case) (Decision, error) {
+	if d.Ruling == bartizan.RulingGrant && len(d.Bounds) == 0 && c.Request != nil {
+		d.Bounds = c.Request.Wanted
+	}
+	switch {
+	case len(d.Bounds) == 0:
+		return d, fmt.Errorf("ruling %s: what is granted is missing: give bounds", d.Ruling)
+	case d.Until.IsZero():
+		return d, fmt.Errorf("ruling %s: its end is missing: a grant always ends", d.Ruling)
 	}
 	return d, nil
 }
@@ -206,7 +215,7 @@ func (d Decision) carryOut(ctx context.Context, tx *sql.Tx, c bartizan.Case) (er
 	}
 	_, err = tx.ExecContext(ctx,
 		`UPDATE cases SET status = $2, ruling = $3, decided_by = $4, decided_at = $5, until_at = $6,
-		        level_version = $7, ended_at = 0 WHERE id = $1`,
+		        level_version = $7 WHERE id = $1`,
 		c.ID, string(bartizan.CaseClosed), string(d.Ruling), d.By, micros(d.At), micros(d.Until), version)
 	return err
 }

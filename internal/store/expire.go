@@ -171,7 +171,7 @@ func (s *Store) decay(ctx context.Context, now time.Time, from bartizan.Level, q
 					break
 				}
 				l := &list[i]
-				l.LevelStanding.Level, l.Reason, l.By, l.At = from-1, "quiet for "+length(quiet), SetByFinding, instant(micros(now))
+				l.Level, l.Reason, l.By, l.At = from-1, "quiet for "+length(quiet), SetByFinding, instant(micros(now))
 				l.Version, err = setLevel(ctx, tx, l.Account, l.Version, l.LevelStanding)
 			}
 			return err

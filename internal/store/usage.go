@@ -107,9 +107,12 @@ type UsageKey struct {
 // until to, excluded, behind the place after: in the order of days, and of names within a
 // day. A zero to has no end.
 func (s *Store) UsageAll(ctx context.Context, from, to time.Time, after UsageKey, limit int) ([]bartizan.UsageDay, error) {
+	if after.Day.Before(from) {
+		after = UsageKey{Day: from} // Before every name of that day.
+	}
 	list, err := collect(ctx, s.read, scanUsage, `SELECT `+usageColumns+` FROM usage_days
-		WHERE day >= $1 AND day < $2 AND (day, account) > ($3, $4) ORDER BY day, account LIMIT $5`,
-		micros(from), end(to), micros(after.Day), after.Account, page(limit))
+		WHERE (day, account) > ($1, $2) AND day < $3 ORDER BY day, account LIMIT $4`,
+		micros(after.Day), after.Account, end(to), page(limit))
 	if err != nil {
 		return nil, fmt.Errorf("list usage: %w", err)
 	}
