@@ -64,6 +64,7 @@ type cli struct {
 	Accounts accountsCmd `cmd:"" help:"Create and show accounts."`
 	Keys     keysCmd     `cmd:"" help:"Create, list, rotate and revoke API keys."`
 	Cases    casesCmd    `cmd:"" help:"List, show and decide cases."`
+	Policy   policyCmd   `cmd:"" help:"Question the policy: what in it is wrong."`
 	Scan     scanCmd     `cmd:"" help:"Find extraction in logs."`
 	Ledger   ledgerCmd   `cmd:"" help:"Read the durable record."`
 	ConfigC  configCmd   `cmd:"" help:"Check and print configuration."      name:"config"`
