@@ -98,6 +98,9 @@ type Ask struct {
 	Key     string
 	Route   *wire.Route
 	Request wire.Request
+	// InputTokens is how many tokens the request brings, where that is known, as in a
+	// replay; 0 means that they are estimated from its text.
+	InputTokens int64
 	// Prompt returns a keyed hash of the prompt. It is called only where distinct prompts
 	// are limited; nil counts every prompt.
 	Prompt func() uint64
@@ -131,7 +134,7 @@ func (g *Guard) Admit(ctx context.Context, now time.Time, ask *Ask) (Admission, 
 	if model != nil {
 		adm.Profile, plain, adm.MaxOutput = model.Profile, model.Plain, model.MaxOutput
 	}
-	adm.inputTokens = g.estimate.tokens(ask.Request.Model, ask.Request.TextBytes)
+	adm.inputTokens = g.input(ask)
 	d := adm.demand(ask)
 	d.PromptHash = promptOf(ask, scopes)
 	out, err := g.counters.Reserve(ctx, now, scopes, d, now.Add(g.lease), ask.Standing)
@@ -202,6 +205,14 @@ func scopesOf(dst []ratelimit.Scope, p *policy.Policy, rules *policy.Rules, acco
 		dst = append(dst, ratelimit.Scope{Nest: ratelimit.OfModel, Name: account.ID, Part: m.Match, Limits: m.Limits})
 	}
 	return dst, m
+}
+
+// input is how many tokens the request brings.
+func (g *Guard) input(ask *Ask) int64 {
+	if ask.InputTokens > 0 {
+		return ask.InputTokens
+	}
+	return g.estimate.tokens(ask.Request.Model, ask.Request.TextBytes)
 }
 
 func limits(scopes []ratelimit.Scope, d ratelimit.Dimension) bool {
