@@ -66,6 +66,7 @@ type cli struct {
 	Cases    casesCmd    `cmd:"" help:"List, show and decide cases."`
 	Policy   policyCmd   `cmd:"" help:"Question the policy: what in it is wrong."`
 	Scan     scanCmd     `cmd:"" help:"Find extraction in logs."`
+	Replay   replayCmd   `cmd:"" help:"Show what a policy would have done to recorded traffic."`
 	Ledger   ledgerCmd   `cmd:"" help:"Read the durable record."`
 	ConfigC  configCmd   `cmd:"" help:"Check and print configuration."      name:"config"`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
