@@ -65,6 +65,7 @@ type cli struct {
 	Keys     keysCmd     `cmd:"" help:"Create, list, rotate and revoke API keys."`
 	Cases    casesCmd    `cmd:"" help:"List, show and decide cases."`
 	Policy   policyCmd   `cmd:"" help:"Question the policy: what in it is wrong."`
+	Cost     costCmd     `cmd:"" help:"Work out what collecting answers costs under the policy."`
 	Scan     scanCmd     `cmd:"" help:"Find extraction in logs."`
 	Replay   replayCmd   `cmd:"" help:"Show what a policy would have done to recorded traffic."`
 	Ledger   ledgerCmd   `cmd:"" help:"Read the durable record."`
