@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type replayCmd struct {
 	Sort    bool     `help:"Hold the whole log in memory to put it into order."`
 	Reorder string   `default:"20m" help:"How far lines may be out of order."`
 	Workers int      `help:"Goroutines besides those that read; default is one for each processor."`
+	HTML    string   `help:"Also write the report to this file, as a page with plots."                                                    name:"html" placeholder:"FILE" type:"path"`
 	Strict  bool     `help:"Stop at the first line that cannot be read."`
 }
 
@@ -80,11 +82,30 @@ func (c *replayCmd) Run(a *app) error {
 }
 
 func (c *replayCmd) print(a *app, r *replay.Report) error {
+	if c.HTML != "" {
+		if err := writeHTML(c.HTML, r); err != nil {
+			return usageError(err)
+		}
+		a.hint("The page is in %s.", c.HTML)
+	}
 	if a.Format == formatJSON {
 		return a.printJSON(r)
 	}
 	if err := r.WriteText(a.out); err != nil {
 		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}
+
+// writeHTML writes the page whole or not at all. It names customers, so that only its
+// owner may read it.
+func writeHTML(file string, r *replay.Report) error {
+	var b bytes.Buffer
+	if err := r.WriteHTML(&b); err != nil {
+		return fmt.Errorf("make page: %w", err)
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("write page: %w", err)
 	}
 	return nil
 }

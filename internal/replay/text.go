@@ -62,18 +62,22 @@ func (r *Report) writeTiers(b *strings.Builder) {
 	b.WriteString("\nTiers\n")
 	rows := [][]string{{"TIER", "ACCOUNTS", "HIT", "REQUESTS", "RECORDED", "BEFORE", "REFUSED", "WOULD", "SHARE", strings.ToUpper(r.unit())}}
 	for i := range r.Tiers {
-		t := &r.Tiers[i]
-		before := ""
-		if t.Before != nil {
-			before = grouped(t.Before.Refused.Requests)
-		}
-		stopped := t.After.stopped()
-		rows = append(rows, []string{
-			short(string(t.Tier), 16), grouped(t.Accounts), grouped(t.Hit), grouped(t.All.Requests), grouped(t.Recorded.Requests), before,
-			grouped(t.After.Refused.Requests), grouped(t.After.Would.Requests), share(stopped.Requests, t.All.Requests), r.value(stopped),
-		})
+		rows = append(rows, r.tierRow(&r.Tiers[i], 16))
 	}
 	columns(b, drop(rows, 5, r.Against == nil), 1)
+}
+
+// tierRow is a line of the table of tiers; its sixth cell is of the old policy.
+func (r *Report) tierRow(t *Tier, name int) []string {
+	before := ""
+	if t.Before != nil {
+		before = grouped(t.Before.Refused.Requests)
+	}
+	stopped := t.After.stopped()
+	return []string{
+		short(string(t.Tier), name), grouped(t.Accounts), grouped(t.Hit), grouped(t.All.Requests), grouped(t.Recorded.Requests), before,
+		grouped(t.After.Refused.Requests), grouped(t.After.Would.Requests), share(stopped.Requests, t.All.Requests), r.value(stopped),
+	}
 }
 
 func (r *Report) writeLimits(b *strings.Builder) {
@@ -140,7 +144,7 @@ func (r *Report) writeBill(b *strings.Builder) {
 	columns(b, rows, 1, 2, 3)
 }
 
-// billed is one line of the bill.
+// billLine is one line of the bill.
 type billLine struct {
 	tier          string
 	accounts      int64
