@@ -11,7 +11,8 @@ import (
 )
 
 type policyCmd struct {
-	Lint policyLintCmd `cmd:"" help:"Name what is legal in the configuration's policy and yet wrong."`
+	Explain policyExplainCmd `cmd:"" help:"Explain what holds for an account, why, and what is left of it."`
+	Lint    policyLintCmd    `cmd:"" help:"Name what is legal in the configuration's policy and yet wrong."`
 }
 
 type policyLintCmd struct{}

@@ -50,19 +50,22 @@ type Options struct {
 	Token string
 	// Assets holds page.html, console.css and console.js; nil means the embedded ones.
 	Assets fs.FS
+	// Limits explains limits at /admin/v1/limits; without it there is no such path.
+	Limits Limits
 	// Now is the clock of the page and of sessions; default [time.Now].
 	Now func() time.Time
 }
 
 // Console serves the admin plane. Make one with [New].
 type Console struct {
-	source Source
-	log    *slog.Logger
-	now    func() time.Time
-	auth   *auth
-	pages  *template.Template
-	series *series
-	mux    http.Handler
+	source  Source
+	explain Limits
+	log     *slog.Logger
+	now     func() time.Time
+	auth    *auth
+	pages   *template.Template
+	series  *series
+	mux     http.Handler
 }
 
 // New returns a console over source.
@@ -81,7 +84,7 @@ func New(o Options, source Source, log *slog.Logger) (*Console, error) {
 		return nil, fmt.Errorf("read console pages: %w", err)
 	}
 	c := &Console{
-		source: source, log: log, now: o.Now, pages: pages, series: newSeries(),
+		source: source, explain: o.Limits, log: log, now: o.Now, pages: pages, series: newSeries(),
 		auth: newAuth(o.Token, time.Now),
 	}
 	mux := http.NewServeMux()
@@ -94,6 +97,9 @@ func New(o Options, source Source, log *slog.Logger) (*Console, error) {
 	mux.Handle("GET /overview", c.auth.page(c.page("overview")))
 	mux.Handle("GET /admin/v1/overview", c.auth.api(http.HandlerFunc(c.overview)))
 	mux.Handle("GET /admin/v1/cases", c.auth.api(http.HandlerFunc(c.cases)))
+	if o.Limits != nil {
+		mux.Handle("GET /admin/v1/limits", c.auth.api(http.HandlerFunc(c.limits)))
+	}
 	mux.Handle("GET /metrics", c.auth.api(c.metrics()))
 	c.mux = secure(http.NewCrossOriginProtection().Handler(mux))
 	return c, nil
