@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -37,8 +38,47 @@ import (
 type tee struct {
 	gateway.Sink
 
-	mu  sync.Mutex
-	log bytes.Buffer
+	mu   sync.Mutex
+	log  bytes.Buffer
+	seen map[string]chan struct{} // by exchange; closed once it is recorded
+}
+
+// recorded is closed once the exchange is in the recorder's queue.
+func (t *tee) recorded(id string) chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.seen == nil {
+		t.seen = make(map[string]chan struct{})
+	}
+	if t.seen[id] == nil {
+		t.seen[id] = make(chan struct{})
+	}
+	return t.seen[id]
+}
+
+// inOrder gives out an answer once its exchange is recorded. The gateway records after the
+// last byte of an answer went out, so that on a busy machine the client's next request
+// could be recorded before: a scan, which goes by the times of arrival, would then see
+// another order than the settler did.
+type inOrder struct {
+	http.RoundTripper
+
+	tee *tee
+}
+
+func (o inOrder) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := o.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the transport's own
+	}
+	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	select {
+	case <-o.tee.recorded(response.Header.Get("X-Request-Id")):
+	case <-r.Context().Done():
+	}
+	return response, err //nolint:wrapcheck // as above
 }
 
 func (t *tee) Record(ctx context.Context, r gateway.Record) {
@@ -50,6 +90,7 @@ func (t *tee) Record(ctx context.Context, r gateway.Record) {
 	t.log.Write(append(line, '\n'))
 	t.mu.Unlock()
 	t.Sink.Record(ctx, r)
+	close(t.recorded(r.Exchange.ID))
 }
 
 // installation is a node in front of the built-in model, on a fast clock.
@@ -156,8 +197,9 @@ func TestLiveAndScanFindTheSame(t *testing.T) {
 	}
 	exchanges := collectors*perCollector + customers*perCustomer
 	i := install(t, speed)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: collectors + customers}}
-	defer client.CloseIdleConnections()
+	transport := &http.Transport{MaxIdleConnsPerHost: collectors + customers}
+	client := &http.Client{Transport: inOrder{transport, i.tee}}
+	defer transport.CloseIdleConnections()
 	prompts := traffic.PromptList(5, collectors*perCollector)
 	var group sync.WaitGroup
 	for a := range collectors + customers {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"sync"
-	"time"
 
 	"bartizan"
 	"bartizan/internal/evidence"
@@ -17,24 +16,30 @@ type names struct {
 	store *store.Store
 	keys  *evidence.Keys
 
-	mu     sync.Mutex
-	known  map[[16]byte]string
-	loaded time.Time
+	mu       sync.Mutex
+	known    map[[16]byte]string
+	revision int64 // of the store, when known was read
+	loaded   bool
 }
 
 func newNames(s *store.Store, k *evidence.Keys) *names {
 	return &names{store: s, keys: k, known: make(map[[16]byte]string)}
 }
 
-// account returns the name of an account, or "" when there is none of that hash. A
-// miss reads the list of accounts, at most once a second.
+// account returns the name of an account, or "" when there is none of that hash. A miss
+// reads the list of accounts if the store has changed since: a record may come in the very
+// moment after its account was made, and the detectors must not miss it.
 func (n *names) account(ctx context.Context, mac [16]byte) (string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if name, ok := n.known[mac]; ok {
 		return name, nil
 	}
-	if time.Since(n.loaded) < time.Second {
+	revision, err := n.store.Revision(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find an account by its hash: %w", err)
+	}
+	if n.loaded && revision == n.revision {
 		return "", nil
 	}
 	list, err := allAccounts(ctx, n.store)
@@ -44,7 +49,7 @@ func (n *names) account(ctx context.Context, mac [16]byte) (string, error) {
 	for _, a := range list {
 		n.known[n.keys.Account(a.ID)] = a.ID
 	}
-	n.loaded = time.Now()
+	n.revision, n.loaded = revision, true
 	return n.known[mac], nil
 }
 
