@@ -63,7 +63,8 @@ type cli struct {
 	Model    modelCmd    `cmd:"" help:"Run the built-in model server alone."`
 	Accounts accountsCmd `cmd:"" help:"Create and show accounts."`
 	Keys     keysCmd     `cmd:"" help:"Create, list, rotate and revoke API keys."`
-	Cases    casesCmd    `cmd:"" help:"List, show and decide cases."`
+	Cases    casesCmd    `cmd:"" help:"List, show, open and decide cases."`
+	Grants   grantsCmd   `cmd:"" help:"List and revoke higher limits that were granted."`
 	Policy   policyCmd   `cmd:"" help:"Question the policy: what in it is wrong."`
 	Cost     costCmd     `cmd:"" help:"Work out what collecting answers costs under the policy."`
 	Scan     scanCmd     `cmd:"" help:"Find extraction in logs."`
