@@ -237,7 +237,7 @@ func (x *explainer) tightened(l ratelimit.Limit, amount int64) []Step {
 	}
 	for level := bartizan.LevelNormal; level <= x.q.Account.Level; level++ {
 		for _, c := range x.policy.Level(level).Replace {
-			if like(c, l) && c.Amount < amount {
+			if like(c, l) && c.Amount > 0 && c.Amount < amount {
 				steps = append(steps, Step{"level " + level.String() + ", replace", quantity(l, c.Amount) + " in place of " + quantity(l, amount)})
 				amount = c.Amount
 			}

@@ -252,7 +252,7 @@ func lower(limits, ceilings ratelimit.Limits, shadow bool) ratelimit.Limits {
 	for i := range limits {
 		l := &limits[i]
 		for _, c := range ceilings {
-			if c.Dimension == l.Dimension && c.Window == l.Window && c.Amount < l.Amount {
+			if c.Dimension == l.Dimension && c.Window == l.Window && c.Amount > 0 && c.Amount < l.Amount {
 				l.Amount, l.Burst = c.Amount, min(l.Burst, c.Ceiling())
 			}
 		}
