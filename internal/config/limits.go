@@ -136,8 +136,10 @@ func (r *rateFile) object(d ratelimit.Dimension, tier bool) object {
 			d == ratelimit.Values && w.window == ratelimit.Day)
 		fields = append(fields, field{key: w.key, doc: w.doc, kind: amount(&r.amount[i], !ships)})
 		if w.window == ratelimit.Minute {
-			fields = append(fields, field{key: "burst", doc: "At one instant after a rest; without it the amount of a minute.",
-				kind: size{to: &r.burst, least: 1, most: maxAmount, absentZero: true}})
+			fields = append(fields, field{
+				key: "burst", doc: "At one instant after a rest; without it the amount of a minute.",
+				kind: size{to: &r.burst, least: 1, most: maxAmount, absentZero: true},
+			})
 		}
 	}
 	return object{append(fields, field{

@@ -54,7 +54,7 @@ func NewMemory() *Memory {
 // index returns the shard that holds the scope. An account's models are in the
 // account's own. The hash is seeded, so that nobody can choose names that share a lock.
 func (m *Memory) index(s *ratelimit.Scope) uint8 {
-	return uint8(maphash.String(m.seed, s.Name) % shards) //nolint:gosec // below 256
+	return uint8(maphash.String(m.seed, s.Name) % shards)
 }
 
 // locks are the shards that one call holds, each once, in ascending order.
@@ -89,10 +89,10 @@ func (m *Memory) unlock(l *locks) {
 }
 
 // state returns the state of a scope, made if it is new and wanted. The shard is locked.
-func (s *shard) state(scope *ratelimit.Scope, make bool) *ratelimit.State {
+func (s *shard) state(scope *ratelimit.Scope, wanted bool) *ratelimit.State {
 	if scope.Nest == ratelimit.OfAccount {
 		st := s.accounts[scope.Name]
-		if st == nil && make {
+		if st == nil && wanted {
 			st = new(ratelimit.State)
 			s.accounts[scope.Name] = st
 		}
@@ -100,7 +100,7 @@ func (s *shard) state(scope *ratelimit.Scope, make bool) *ratelimit.State {
 	}
 	id := scopeID{scope.Nest, scope.Name, scope.Part}
 	st := s.others[id]
-	if st == nil && make {
+	if st == nil && wanted {
 		st = new(ratelimit.State)
 		s.others[id] = st
 	}

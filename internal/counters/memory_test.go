@@ -244,7 +244,7 @@ func BenchmarkReserveSettle(b *testing.B) {
 			}
 			scopes := make([]ratelimit.Scope, len(limits))
 			for i := range scopes {
-				scopes[i] = ratelimit.Scope{Nest: ratelimit.Nest(i), Limits: limits[i]} //nolint:gosec // up to four
+				scopes[i] = ratelimit.Scope{Nest: ratelimit.Nest(i), Limits: limits[i]}
 			}
 			i, now := 0, noon
 			standing := make([]ratelimit.Standing, 0, 32)

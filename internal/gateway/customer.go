@@ -196,7 +196,7 @@ func (c *call) readWish() (wish bartizan.LimitRequest, err error) {
 		}
 	}
 	if strings.TrimSpace(body.UseCase) == "" {
-		return wish, errors.New("use_case is missing: say in a few sentences what the higher limit is for.")
+		return wish, errors.New("use_case is missing: say in a few sentences what the higher limit is for.") //nolint:staticcheck // as above
 	}
 	for _, words := range []string{body.UseCase, body.Pattern} {
 		if utf8.RuneCountInString(words) > maxWords {

@@ -29,7 +29,7 @@ func (g *grant) overdue() Demand {
 	}
 	return Demand{
 		Requests: g.reserved[Requests], Tokens: of(Tokens), Input: of(Input), Output: of(Output), Cost: of(Cost), Values: of(Values),
-		Prompts: max(g.reserved[Prompts], int64(min(g.prompt, 1))), //nolint:gosec // 0 or 1: an overdue prompt counts as served
+		Prompts: max(g.reserved[Prompts], int64(min(g.prompt, 1))), // a prompt that is overdue counts as served
 	}
 }
 
@@ -38,7 +38,7 @@ func (g *grant) note(soFar *Demand) {
 	for k, n := range soFar.rates() {
 		if n > 0 {
 			g.spent[k] = max(g.spent[k], n)
-			g.known = g.known || Dimension(k) != Requests //nolint:gosec // a small index
+			g.known = g.known || Dimension(k) != Requests
 		}
 	}
 }

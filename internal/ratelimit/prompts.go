@@ -32,7 +32,7 @@ func (p *promptSet) marks(hash uint64) uint8 {
 	if p == nil || len(p.slots) == 0 {
 		return 0
 	}
-	return uint8(*p.find(hash) & markAll) //nolint:gosec // four bits
+	return uint8(*p.find(hash) & markAll)
 }
 
 // mark adds marks to a prompt.
@@ -53,7 +53,7 @@ func (p *promptSet) clear(marks uint8) {
 	old := p.slots
 	*p = promptSet{}
 	for _, s := range old {
-		if left := uint8(s&markAll) &^ marks; left&^markConfirmed != 0 { //nolint:gosec // four bits
+		if left := uint8(s&markAll) &^ marks; left&^markConfirmed != 0 {
 			p.mark(s, left)
 		}
 	}

@@ -335,7 +335,7 @@ func (s *State) observe(t time.Time) int64 {
 // turn begins the calendar windows anew that ended between two stamps.
 func (s *State) turn(old, now int64) {
 	ended := uint8(1)
-	s.used[Hour-Hour] = [counted]int64{}
+	s.used[0] = [counted]int64{} // the hour
 	if now/dayLength > old/dayLength {
 		ended |= 1 << (Day - Hour)
 		s.used[Day-Hour] = [counted]int64{}

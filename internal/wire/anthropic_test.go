@@ -143,9 +143,9 @@ func TestMessagesWholeAndStreamed(t *testing.T) {
 func TestMessagesCutStreamHasNoUsage(t *testing.T) {
 	t.Parallel()
 	r := route(t, "anthropic.messages")
-	end := strings.Index(messageStream, "event: message_delta")
+	begun, _, _ := strings.Cut(messageStream, "event: message_delta")
 	rw := r.Rewriter(allowList())
-	rewriteStream(t, rw, r, strings.NewReader(messageStream[:end]))
+	rewriteStream(t, rw, r, strings.NewReader(begun))
 	if rw.Facts.HasUsage || rw.Facts.TextBytes == 0 {
 		t.Errorf("facts = %+v; want text and no usage", rw.Facts)
 	}

@@ -32,28 +32,28 @@ func (s RateStanding) Lossy() RateStanding {
 	const parts = 20
 	s.Remaining = min(max(s.Remaining, 0), s.Limit)
 	if s.Limit > 0 {
-		high, low := bits.Mul64(uint64(s.Remaining), parts)
+		high, low := bits.Mul64(uint64(s.Remaining), parts) //nolint:gosec // not negative: see above
 		part, _ := bits.Div64(high, low, uint64(s.Limit))
 		high, low = bits.Mul64(part, uint64(s.Limit))
 		low, carry := bits.Add64(low, parts-1, 0)
 		least, _ := bits.Div64(high+carry, low, parts)
-		s.Remaining = int64(least)
+		s.Remaining = int64(least) //nolint:gosec // at most the limit
 	}
 	if s.Window == "minute" || s.Window == "hour" {
-		s.Reset = roundUp(s.Reset, windowSeconds(s.Window)*time.Second/parts)
+		s.Reset = roundUp(s.Reset, windowLength(s.Window)/parts)
 	}
 	return s
 }
 
-// windowSeconds is the length of a window in seconds; a month counts 30 days. It is 0
-// where there is none.
-func windowSeconds(window string) time.Duration {
-	const minute, hour, day = 60, 3600, 86400
+// windowLength is the length of a window; a month counts 30 days. It is 0 where there is
+// none.
+func windowLength(window string) time.Duration {
+	const day = 24 * time.Hour
 	switch window {
 	case "minute":
-		return minute
+		return time.Minute
 	case "hour":
-		return hour
+		return time.Hour
 	case "day":
 		return day
 	case "month":
@@ -212,7 +212,7 @@ func IETFHeaders(standings []RateStanding) []Header {
 		policy = strconv.AppendInt(policy, structured(s.Limit), 10)
 		limit = append(append(append(limit, '"'), name...), `";r=`...)
 		limit = strconv.AppendInt(limit, structured(s.Remaining), 10)
-		if seconds := windowSeconds(s.Window); seconds > 0 {
+		if seconds := windowLength(s.Window) / time.Second; seconds > 0 {
 			policy = strconv.AppendInt(append(policy, ";w="...), int64(seconds), 10)
 			limit = strconv.AppendInt(append(limit, ";t="...), wholeSeconds(s.Reset), 10)
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -186,11 +187,11 @@ func (f *fixture) remaining(scopes []ratelimit.Scope) string {
 	if err != nil {
 		f.t.Fatalf("Peek: %v", err)
 	}
-	text := ""
+	var text strings.Builder
 	for _, st := range standing {
-		text += fmt.Sprintf("%s %s %d, ", st.Nest, st.Limit.Dimension, st.Remaining)
+		fmt.Fprintf(&text, "%s %s %d, ", st.Nest, st.Limit.Dimension, st.Remaining)
 	}
-	return text
+	return text.String()
 }
 
 // nestedAllOrNothing: whichever of them refuses, none of them is charged.
