@@ -48,6 +48,41 @@ func BenchmarkReserveSettle(b *testing.B) {
 	}
 }
 
+// BenchmarkCheck is the whole check of a request, charged to everybody, and the settlement:
+// ten limits of an account, and three each of its organisation, of a key and of a model.
+func BenchmarkCheck(b *testing.B) {
+	ls := Limits{
+		perMinute(Requests, 6_000_000_000), perDay(Requests, 1<<60), perMinute(Tokens, 7_000_000_000_000), perDay(Tokens, 1<<60),
+		{Dimension: Input, Window: Hour, Amount: 1 << 60}, {Dimension: Output, Window: Hour, Amount: 1 << 60},
+		{Dimension: Cost, Window: Month, Amount: 1 << 60}, {Dimension: Values, Window: Day, Amount: 1 << 60},
+		atOnce(1 << 40), {Dimension: InFlight, Window: Concurrent, Amount: 1 << 40},
+	}
+	var scopes [4]State
+	d := Demand{Requests: 1, Tokens: 4_096, Input: 96, Output: 4_000, Cost: 12, Values: 5, Streams: 1, InFlight: 1}
+	now := noon
+	b.ReportAllocs()
+	for b.Loop() {
+		now = now.Add(time.Microsecond)
+		var charges [4]Charge
+		var ids [4]uint64
+		for i := range scopes {
+			limits := ls[:3]
+			if i == 0 {
+				limits = ls
+			}
+			if _, refused := scopes[i].Check(now, limits, &d, &charges[i]); refused {
+				b.Fatal("refused")
+			}
+		}
+		for i := range scopes {
+			ids[i] = scopes[i].Take(&d, now.Add(time.Minute), &charges[i])
+		}
+		for i := range scopes {
+			scopes[i].Settle(now, ids[i], d)
+		}
+	}
+}
+
 func BenchmarkStanding(b *testing.B) {
 	var s State
 	ls := partner()

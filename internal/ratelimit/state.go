@@ -248,16 +248,18 @@ func share(whole, n, all int64) int64 {
 func (s *State) Standing(now time.Time, ls Limits, dst []Standing) []Standing {
 	s.observe(now)
 	after := s.after()
-	for _, l := range ls {
-		if l.Amount > 0 {
-			dst = append(dst, s.standing(l, after))
+	for i := range ls {
+		if ls[i].Amount > 0 {
+			dst = append(dst, Standing{})
+			s.standing(&dst[len(dst)-1], &ls[i], after)
 		}
 	}
 	return dst
 }
 
-func (s *State) standing(l Limit, after *amounts) Standing {
-	st := Standing{Limit: l}
+// standing fills in how much is left of a limit.
+func (s *State) standing(st *Standing, l *Limit, after *amounts) {
+	st.Limit = *l
 	switch l.Window {
 	case Minute:
 		ahead := max(after[int(l.Dimension)%rates], s.now) - s.now
@@ -275,7 +277,6 @@ func (s *State) standing(l Limit, after *amounts) Standing {
 	case Concurrent:
 		st.Remaining = max(0, l.Amount-s.under(l.Dimension))
 	}
-	return st
 }
 
 // Seed sets the counters of now's hour, day or month to at least used, as after a
