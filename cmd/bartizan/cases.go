@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bartizan"
+	"bartizan/internal/config"
 	"bartizan/internal/policy"
 	"bartizan/internal/review"
 	"bartizan/internal/store"
@@ -37,7 +38,16 @@ func (a *app) openDesk() (*review.Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &review.Desk{Store: st, Policy: func() *policy.Policy { return p }}, nil
+	return &review.Desk{Store: st, Policy: func() *policy.Policy { return p }, FourEyes: fourEyes(cfg)}, nil
+}
+
+// fourEyes returns the tiers whose cases need two people.
+func fourEyes(cfg config.Config) []bartizan.Tier {
+	tiers := make([]bartizan.Tier, len(cfg.Review.FourEyes))
+	for i, name := range cfg.Review.FourEyes {
+		tiers[i] = bartizan.Tier(name)
+	}
+	return tiers
 }
 
 // reviewError gives an error of the desk its exit code.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"bartizan"
 	"bartizan/internal/policy"
 )
 
@@ -28,6 +29,11 @@ func (d *decoder) check(c *Config) {
 		upstreams[u.Name] = i
 	}
 	d.checkModels(c, upstreams)
+	for i, name := range c.Review.FourEyes {
+		if _, known := c.Policy.Tiers[bartizan.Tier(name)]; !known {
+			d.late(fmt.Sprintf("review.four_eyes[%d]", i), "there is no tier %q", name)
+		}
+	}
 	_, err := policy.Compile(c.Policy)
 	for _, e := range faultsOf(err) {
 		if f, ok := errors.AsType[*policy.Fault](e); ok {

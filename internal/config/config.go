@@ -15,6 +15,7 @@ import (
 	"errors"
 	"time"
 
+	"bartizan"
 	"bartizan/internal/policy"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 	Policy   policy.Spec
 	Detect   Detect
 	Ledger   Ledger
+	Review   Review
 	Terms    Terms
 	Timeouts Timeouts
 	Headers  Headers
@@ -128,6 +130,12 @@ type Ledger struct {
 	Retain time.Duration
 }
 
+// Review says how people decide cases.
+type Review struct {
+	// FourEyes names the tiers whose cases need two people who decide the same.
+	FourEyes []string
+}
+
 // Terms says what customers must have agreed to.
 type Terms struct {
 	// Required refuses accounts that have not accepted the terms. It is not enforced yet.
@@ -157,6 +165,7 @@ func Default() Config {
 		Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081", DataDir: "./data",
 		Policy: policy.Default(),
 		Detect: Detect{Mode: ModeAct, Calibration: "default"},
+		Review: Review{FourEyes: []string{string(bartizan.TierPartner)}},
 		Ledger: Ledger{OnFull: Shed, Queue: 8192},
 		Timeouts: Timeouts{
 			Body: time.Minute, Connect: 5 * time.Second, Answer: 10 * time.Minute,

@@ -171,6 +171,9 @@ func (f *file) fields() []field {
 			{key: "mode", doc: "act lets findings move levels; observe records them and leaves levels alone.", kind: choice{(*string)(&c.Detect.Mode), []string{string(ModeAct), string(ModeObserve)}, "mode"}},
 			{key: "calibration", doc: "What ordinary traffic looks like.", kind: choice{&c.Detect.Calibration, []string{"default"}, "calibration"}},
 		}}},
+		{key: "review", doc: "How people decide cases.", kind: object{[]field{
+			{key: "four_eyes", doc: "Tiers whose cases need two people who decide the same.", kind: names{&c.Review.FourEyes, tierForm, "a tier's name"}},
+		}}},
 		{key: "terms", doc: "Agreements with customers.", kind: object{[]field{
 			{key: "required", doc: "Serve only accounts that have accepted the terms.", kind: truth{to: &c.Terms.Required}, idle: "acceptance is not enforced yet", when: func() bool { return c.Terms.Required }},
 		}}},

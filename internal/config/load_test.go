@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,7 @@ func TestEveryKey(t *testing.T) {
 		}},
 		Policy:  policy.Default(),
 		Detect:  config.Detect{Mode: config.ModeObserve, Calibration: "default"},
+		Review:  config.Review{FourEyes: []string{"trusted", "partner", "1"}},
 		Terms:   config.Terms{Required: true},
 		Ledger:  config.Ledger{OnFull: config.FailClosed, Queue: 10_000, Retain: 400 * 24 * time.Hour},
 		MaxBody: 512 << 10, MaxAnswer: 1 << 30,
@@ -229,7 +231,7 @@ func TestFaults(t *testing.T) {
 		"byte order mark":      {"\ufeffdata: a\n", "f.yaml:1:1: there is a character that does not belong here (U+FEFF); is this a text file in UTF-8?"},
 		"too deep":             {"data: " + strings.Repeat("[", 17), "f.yaml:1:23: is nested too deeply"},
 		"empty section":        {"admin:\n", "f.yaml:1:8: admin: is empty; fill it or leave it out"},
-		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, organisations, shadow, headers, levels, detect, terms, ledger, max_body, max_answer, timeouts"},
+		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, organisations, shadow, headers, levels, detect, review, terms, ledger, max_body, max_answer, timeouts"},
 		"other spelling":       {"Max-Body: 3\n", "f.yaml:1:1: Max-Body: no such key; did you mean max_body?"},
 		"same addresses":       {"listen: 127.0.0.1:8081\n", "f.yaml:1:9: listen: is the same address as admin.listen"},
 		"any address collides": {"admin: {listen: \":8080\"}\n", "f.yaml:1:17: admin.listen: is the same address as listen"},
@@ -397,4 +399,28 @@ func staircase(steps int) string {
 		b.WriteString(strings.Repeat(" ", i) + "a:\n")
 	}
 	return b.String()
+}
+
+// Which tiers need two people is a list of tiers that there are; an empty list is none.
+func TestFourEyes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"":                               {"partner"},
+		"review: {four_eyes: []}":        nil,
+		"review: {four_eyes: [trusted]}": {"trusted"},
+	} {
+		if got := load(t, text).Review.FourEyes; !slices.Equal(got, want) {
+			t.Errorf("%q: four eyes for %q; want %q", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"review: {four_eyes: trusted}":            "a list",
+		"review: {four_eyes: [{}]}":               "a tier's name",
+		"review: {four_eyes: [gold]}":             `no tier "gold"`,
+		"review: {four_eyes: [trusted, trusted]}": "comes twice",
+	} {
+		if _, err := config.Load("f.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %q", text, err, want)
+		}
+	}
 }

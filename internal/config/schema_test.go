@@ -114,8 +114,9 @@ func TestSchemaAndLoadKnowTheSameKeys(t *testing.T) {
 				walk(path+"."+key, below, value)
 			case []any:
 				items, _ := below["items"].(map[string]any)
-				entry, _ := value[0].(map[string]any)
-				walk(path+"."+key+"[0]", items, entry)
+				if entry, ok := value[0].(map[string]any); ok { // names have no keys
+					walk(path+"."+key+"[0]", items, entry)
+				}
 			}
 		}
 	}
