@@ -15,6 +15,7 @@ type account struct {
 
 	tier  bartizan.Tier // of its newest record
 	level bartizan.Level
+	keys  map[string]string
 	sums  *sums
 
 	in    []bartizan.Tier    // the tiers that it was in
@@ -22,6 +23,23 @@ type account struct {
 
 	answered             int64
 	input, output, lasts int64 // sums of its answered requests
+}
+
+// key names a key of the account: in a log of others two accounts may have keys of one
+// name, which do not share a limit.
+func (a *account) key(id string) string {
+	if id == "" {
+		return ""
+	}
+	name, ok := a.keys[id]
+	if !ok {
+		if a.keys == nil {
+			a.keys = make(map[string]string)
+		}
+		name = a.who.ID + "\x00" + id
+		a.keys[id] = name
+	}
+	return name
 }
 
 // firstIn is 1 when the account had not been in the tier.
@@ -44,6 +62,7 @@ func (a *account) firstHit(lane int, t bartizan.Tier, r *ruling) int64 {
 
 // guess is what a request spends, as far as is known.
 type guess struct {
+	input   int64 // the tokens that it brings, for the reservation
 	usage   bartizan.Usage
 	lasts   int64
 	outcome bartizan.Outcome
@@ -52,17 +71,19 @@ type guess struct {
 }
 
 // guess returns what the record says, or for one that was refused what the account's
-// answered ones say.
+// answered ones say. What failed has no usage, but brought a prompt all the same.
 func (a *account) guess(e *event) guess {
-	if !e.refused {
-		return guess{usage: e.usage, lasts: e.end - e.at, outcome: e.outcome, exact: e.exact}
+	g := guess{input: e.usage.InputTokens, usage: e.usage, lasts: e.end - e.at, outcome: e.outcome, exact: e.exact}
+	if g.input == 0 && a.answered > 0 {
+		g.input = a.input / a.answered
 	}
-	g := guess{usage: e.usage, outcome: bartizan.OutcomeAnswered, whole: a.answered == 0}
-	if a.answered == 0 {
+	if !e.refused {
 		return g
 	}
-	if g.usage.InputTokens == 0 {
-		g.usage.InputTokens = a.input / a.answered
+	g.outcome, g.exact, g.usage.InputTokens = bartizan.OutcomeAnswered, false, g.input
+	if a.answered == 0 {
+		g.whole = true
+		return g
 	}
 	g.usage.OutputTokens = a.output / a.answered
 	if most := int64(e.asked.MaxTokens) * int64(max(1, e.asked.N)); most > 0 {
@@ -133,8 +154,6 @@ type Tally struct {
 	NewlyAllowed int64 `json:"newly_allowed"`
 	// By says what stopped them, most first.
 	By []Blame `json:"by"`
-
-	run int64
 }
 
 // stopped is all that is refused or would be.
@@ -165,17 +184,6 @@ func (t *Tally) add(before bool, worth Weight, r *ruling) {
 	if r.never {
 		t.Never++
 	}
-}
-
-// follow notes whether a refusal follows another, and returns how many there are in a row.
-func (t *Tally) follow(refused bool) int64 {
-	if !refused {
-		t.run = 0
-		return 0
-	}
-	t.run++
-	t.LongestRun = max(t.LongestRun, t.run)
-	return t.run
 }
 
 // blame notes what stopped a request, and reports whether that is new.
@@ -212,10 +220,11 @@ type sums struct {
 	lanes    []Tally
 	accounts int64
 	hit      []int64
+	run      []int64 // refusals in a row, of an account
 }
 
 func newSums(lanes int) *sums {
-	return &sums{lanes: make([]Tally, lanes), hit: make([]int64, lanes)}
+	return &sums{lanes: make([]Tally, lanes), hit: make([]int64, lanes), run: make([]int64, lanes)}
 }
 
 func (s *sums) add(refused bool, worth Weight, now []ruling) {
@@ -228,6 +237,18 @@ func (s *sums) add(refused bool, worth Weight, now []ruling) {
 		s.lanes[i].add(before, worth, &now[i])
 		before = now[i].refused
 	}
+}
+
+// follow notes whether a refusal of an account follows another, and returns how many there
+// are in a row.
+func (s *sums) follow(lane int, refused bool) int64 {
+	if !refused {
+		s.run[lane] = 0
+		return 0
+	}
+	s.run[lane]++
+	s.lanes[lane].LongestRun = max(s.lanes[lane].LongestRun, s.run[lane])
+	return s.run[lane]
 }
 
 func (s *sums) merge(o *sums) {

@@ -55,8 +55,8 @@ func (l *lane) take(ctx context.Context, e *event, g *guess) (ruling, error) {
 	who := e.account.who
 	who.Tier, who.Level = e.tier, e.level
 	ask := guard.Ask{
-		Account: who, Key: e.key, Route: e.route, Request: wire.Request{Model: e.model, Asked: e.asked},
-		InputTokens: g.usage.InputTokens, Standing: l.standing[:0],
+		Account: who, Key: e.account.key(e.key), Route: e.route, Request: wire.Request{Model: e.model, Asked: e.asked},
+		InputTokens: g.input, Standing: l.standing[:0],
 	}
 	if e.prompt != 0 {
 		ask.Prompt = func() uint64 { return e.prompt }

@@ -193,11 +193,11 @@ func (r *Report) notes() []string {
 			out = append(out, fmt.Sprintf(format, grouped(n)))
 		}
 	}
-	note(r.Skipped, "%s lines could not be read.")
-	note(r.Late, "%s records came too late to be put into order and are left out: sort the log, or use --sort.")
-	note(r.Untimed, "%s records have no time and are left out.")
-	note(r.Nameless, "%s records name no account and are left out.")
-	note(r.Other, "%s requests were refused for other reasons than limits and are left out.")
+	note(r.Skipped, "Lines that could not be read: %s.")
+	note(r.Late, "Left out because they came too late to be put into order: %s. Sort the log, or use --sort.")
+	note(r.Untimed, "Left out because they have no time: %s.")
+	note(r.Nameless, "Left out because they name no account: %s.")
+	note(r.Other, "Left out because they were refused for other reasons than limits: %s.")
 	if r.Weight != weightUSD {
 		out = append(out, "No price is known for this traffic: accounts are ordered by tokens.")
 	}

@@ -98,7 +98,7 @@ func (w *worker) note(a *account, e *event, worth Weight, now []ruling) {
 	tier.add(e.refused, worth, now)
 	a.sums.add(e.refused, worth, now)
 	for i := range now {
-		run := a.sums.lanes[i].follow(now[i].refused)
+		run := a.sums.follow(i, now[i].refused)
 		tier.lanes[i].LongestRun = max(tier.lanes[i].LongestRun, run)
 		tier.hit[i] += a.firstHit(i, e.tier, &now[i])
 		w.blame(i, a, tier, worth, &now[i])
