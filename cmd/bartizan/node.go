@@ -104,7 +104,11 @@ func openNode(ctx context.Context, dir *datadir.Dir, cfg config.Config, o nodeOp
 	if err := n.resume(ctx, limits); err != nil {
 		return n, err
 	}
-	n.guard = guard.New(rules, limits, guard.Options{})
+	count, err := tokenCounters(cfg.Models)
+	if err != nil {
+		return n, usageError(err)
+	}
+	n.guard = guard.New(rules, limits, guard.Options{Counter: count})
 	if err := n.openGateway(secret); err != nil {
 		return n, err
 	}

@@ -68,6 +68,9 @@ type Model struct {
 	// Kind is what the model does: "generate", "embed", "classify" or "rerank"; empty leaves
 	// it open. Nothing depends on it yet.
 	Kind string
+	// Tokenizer names the vocabulary by which answers are counted that report no usage;
+	// empty or "estimate" learns from what is reported.
+	Tokenizer string
 	// Price is what the provider charges; limits in dollars and the policy's price table are
 	// made of it.
 	Price Price

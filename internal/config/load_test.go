@@ -104,7 +104,7 @@ func TestEveryKey(t *testing.T) {
 			{Name: "second", URL: "http://[::1]:8000", Engine: "auto"},
 		},
 		Models: []config.Model{{
-			Match: "llama-*", Upstream: "second", Price: config.Price{Input: 0.15, Cached: 0.05, Output: 0.60, Reasoning: 0.7},
+			Match: "llama-*", Upstream: "second", Price: config.Price{Input: 0.15, Cached: 0.05, Output: 0.60, Reasoning: 0.7}, Tokenizer: "o200k_base",
 			Kind: "generate", HiddenSize: 4096, Vocabulary: 128_000,
 		}},
 		Policy:  policy.Default(),

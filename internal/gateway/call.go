@@ -202,6 +202,9 @@ func (c *call) shape() bool {
 		c.narrowed, c.exchange.Adjusted = n.Body, n.Adjusted
 	}
 	c.shaper = guard.NewShaper(c.route, profile, c.peeked)
+	if c.gateway.guard.Counts(c.peeked.Model) != nil {
+		c.shaper.KeepText()
+	}
 	return true
 }
 

@@ -56,6 +56,9 @@ func (c *call) settle(ctx context.Context, now time.Time) {
 		result.OutputBytes = c.shaper.OutputBytes()
 		x.Disclosure = c.shaper.Disclosure()
 		result.Values = x.Disclosure.Values
+		if !result.Reported {
+			result.Output, _ = c.shaper.Text()
+		}
 	}
 	usage, err := c.gateway.guard.Settle(ctx, now, &c.admission, result)
 	if err != nil {

@@ -85,6 +85,7 @@ type deployment struct {
 	change []func(*gateway.Options)
 	spec   *policy.Spec
 	sink   gateway.Sink
+	guard  guard.Options
 }
 
 func deploy(t testing.TB, upstreamURL string, d deployment) *fixture {
@@ -118,7 +119,7 @@ func deploy(t testing.TB, upstreamURL string, d deployment) *fixture {
 	client := upstream.New(upstream.Options{ConnectTimeout: 2 * time.Second})
 	t.Cleanup(client.Close)
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.gateway = gateway.New(options, people, guard.New(rules, f.counters, guard.Options{}), client,
+	f.gateway = gateway.New(options, people, guard.New(rules, f.counters, d.guard), client,
 		evidence.NewKeys([]byte("test")), d.sink, log)
 	server := httptest.NewUnstartedServer(f.gateway)
 	server.Config.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelInfo)

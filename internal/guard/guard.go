@@ -36,7 +36,13 @@ type Options struct {
 	// Lease is how long a reservation may stay open before it expires; 0 means
 	// [DefaultLease].
 	Lease time.Duration
+	// Counter returns what counts the tokens of a model, or nil where they are estimated;
+	// it may be nil itself.
+	Counter func(model string) Counter
 }
+
+// Counter counts the tokens of a text under a model's vocabulary.
+type Counter interface{ Count(text string) int }
 
 // DefaultLease is the default of Options.Lease: longer than any answer is let to take.
 const DefaultLease = 20 * time.Minute
@@ -47,13 +53,14 @@ type Guard struct {
 	policy   atomic.Pointer[policy.Policy]
 	counters Counters
 	lease    time.Duration
+	counter  func(model string) Counter
 	estimate estimator
 	granted  sync.Map // account id -> *grantedRules
 }
 
 // New returns a guard under p.
 func New(p *policy.Policy, c Counters, o Options) *Guard {
-	g := &Guard{counters: c, lease: o.Lease}
+	g := &Guard{counters: c, lease: o.Lease, counter: o.Counter}
 	if g.lease == 0 {
 		g.lease = DefaultLease
 	}
@@ -269,8 +276,10 @@ type Result struct {
 	// Usage is what the upstream reported; Reported is false when it reported none.
 	Usage    bartizan.Usage
 	Reported bool
-	// OutputBytes is how much generated text passed.
+	// OutputBytes is how much generated text passed, and Output the text itself where
+	// [Guard.Counts] wants it; empty means that it is not known.
 	OutputBytes int
+	Output      string
 	// Values is how many numeric values were released.
 	Values int64
 	// Reached is false when the request never got to the upstream.
@@ -288,6 +297,9 @@ func (g *Guard) Settle(ctx context.Context, now time.Time, adm *Admission, r Res
 			InputTokens:  adm.inputTokens,
 			OutputTokens: g.estimate.tokens(adm.model, r.OutputBytes),
 			Estimated:    true,
+		}
+		if c := g.Counts(adm.model); c != nil && r.Output != "" {
+			usage.OutputTokens = int64(c.Count(r.Output))
 		}
 	}
 	actual := adm.spent(usage)
@@ -335,6 +347,14 @@ func (g *Guard) Progress(ctx context.Context, adm *Admission, outputBytes int) e
 		return fmt.Errorf("note progress: %w", err)
 	}
 	return nil
+}
+
+// Counts returns what counts the tokens of a model, or nil.
+func (g *Guard) Counts(model string) Counter {
+	if g.counter == nil {
+		return nil
+	}
+	return g.counter(model)
 }
 
 // Learn teaches the token estimate how many bytes of text one reported token stood for.

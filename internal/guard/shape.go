@@ -26,6 +26,9 @@ type Shaper struct {
 	disclosed bartizan.Disclosure // Tokens are those with a log-probability entry
 	vector    wire.Vector
 	buffer    []byte
+
+	keeps bool   // text is kept, to be counted
+	text  []byte // what was generated so far
 }
 
 // NewShaper returns a shaper for the answer to req, as p allows.
@@ -33,6 +36,22 @@ func NewShaper(r *wire.Route, p *coarsen.Profile, req wire.Request) *Shaper {
 	s := &Shaper{route: r, rules: p, req: req}
 	s.rw = r.Rewriter(s.plan(s.hidesUsage()))
 	return s
+}
+
+// maxKept bounds the text that is kept to be counted; a longer answer is estimated.
+const maxKept = 4 << 20
+
+// KeepText makes the shaper keep the generated text, so that [Shaper.Text] has it. Call
+// it before the first byte of the answer.
+func (s *Shaper) KeepText() {
+	s.keeps = true
+	s.rw = s.route.Rewriter(s.plan(s.hidesUsage()))
+}
+
+// Text returns the generated text seen so far, dropped text included; ok is false when it
+// was not kept, or is too long to be.
+func (s *Shaper) Text() (text string, ok bool) {
+	return string(s.text), s.keeps && s.rw.Facts.TextBytes <= maxKept
 }
 
 // plan turns the profile and what was asked into what the answer may carry. What was
@@ -60,6 +79,9 @@ func (s *Shaper) plan(hideUsage bool) wire.Plan {
 	}
 	if hideUsage {
 		plan.Usage = wire.Drop
+	}
+	if s.keeps {
+		plan.Text = func(piece []byte) { s.text = append(s.text, piece[:min(len(piece), maxKept-len(s.text))]...) }
 	}
 	return plan
 }

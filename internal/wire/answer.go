@@ -41,6 +41,9 @@ type Plan struct {
 	Usage Verb
 	// Shaper makes what is neither kept nor dropped.
 	Shaper SpanShaper
+	// Text hears every piece of generated text, dropped text included, that counts in
+	// [Facts.TextBytes]; it may be nil. The bytes are good until it returns.
+	Text func(piece []byte)
 }
 
 // SpanShaper edits the content of one field.
@@ -83,6 +86,7 @@ type Rewriter struct {
 	changed  bool
 	err      error
 	key      []byte
+	text     []byte // the piece that Plan.Text hears
 }
 
 // Rewriter returns a rewriter of the route's answers. It takes whole bodies and the
@@ -164,6 +168,10 @@ func (w *Rewriter) scalar(n *node, i, depth int) int {
 		return end
 	case w.src[i] == '"' && n.form == formText:
 		w.Facts.TextBytes += decodedLen(w.src[i:end])
+		if w.plan.Text != nil {
+			w.text = appendDecoded(w.text[:0], w.src[i:end])
+			w.plan.Text(w.text)
+		}
 	case w.src[i] != '"' && n.facts:
 		w.count(n, w.src[i:end])
 	}
@@ -262,6 +270,9 @@ func (w *Rewriter) data(i, depth int) int {
 	end := checkValue(w.src, i, depth)
 	if size := end - i; size > len("{}") {
 		w.Facts.TextBytes += size
+		if w.plan.Text != nil {
+			w.plan.Text(w.src[i:end])
+		}
 	}
 	return end
 }
