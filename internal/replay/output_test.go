@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,6 +114,8 @@ func TestJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The hashes change with every field of a policy, and say nothing about a report.
+	b = regexp.MustCompile(`"hash": "[0-9a-f]{16}"`).ReplaceAll(b, []byte(`"hash": "…"`))
 	golden(t, "report.json.golden", append(b, '\n'))
 }
 
