@@ -115,7 +115,9 @@ func openNode(ctx context.Context, dir *datadir.Dir, cfg config.Config, o nodeOp
 	if err := n.openSettlement(ctx, rules); err != nil {
 		return n, err
 	}
-	n.console, err = console.New(console.Options{Token: n.token, Now: n.now, Limits: standing{n, limits}}, overview{n}, n.log)
+	n.console, err = console.New(console.Options{
+		Token: n.token, Now: n.now, Limits: standing{n, limits}, Desk: n.adminDesk(),
+	}, overview{n}, n.log)
 	return n, err
 }
 

@@ -48,6 +48,8 @@ type Source interface {
 type Options struct {
 	// Token is the admin token; it must not be empty.
 	Token string
+	// Desk is where cases are decided; without one they are only listed.
+	Desk Desk
 	// Assets holds page.html, console.css and console.js; nil means the embedded ones.
 	Assets fs.FS
 	// Limits explains limits at /admin/v1/limits; without it there is no such path.
@@ -96,7 +98,7 @@ func New(o Options, source Source, log *slog.Logger) (*Console, error) {
 	mux.Handle("GET /{$}", c.auth.page(c.page("page.html")))
 	mux.Handle("GET /overview", c.auth.page(c.page("overview")))
 	mux.Handle("GET /admin/v1/overview", c.auth.api(http.HandlerFunc(c.overview)))
-	mux.Handle("GET /admin/v1/cases", c.auth.api(http.HandlerFunc(c.cases)))
+	c.registerCases(mux, o.Desk)
 	if o.Limits != nil {
 		mux.Handle("GET /admin/v1/limits", c.auth.api(http.HandlerFunc(c.limits)))
 	}
