@@ -151,6 +151,7 @@ func (c *accountsShowCmd) Run(a *app) error {
 		return a.printJSON(accountOut{Schema: accountSchema, Account: account, Keys: keys})
 	}
 	fmt.Fprintf(a.out, "account  %s\ntier     %s\nlevel    %s\ncreated  %s\n", account.ID, account.Tier, account.Level, stamp(account.CreatedAt))
+	a.printGrants(account.Grants, time.Now())
 	for _, k := range keys {
 		state := "good"
 		if !k.RevokedAt.IsZero() {

@@ -116,9 +116,7 @@ func (a *app) printSheet(s review.Sheet) {
 		}
 	}
 	fmt.Fprintln(a.out)
-	for _, g := range s.Grants {
-		fmt.Fprintf(a.out, "grant    %s: %s until %s, case %s\n", g.ID, boundsText(g.Bounds), stamp(g.Until), g.Case)
-	}
+	a.printGrants(s.Grants, s.At)
 	for _, o := range s.Cases {
 		fmt.Fprintf(a.out, "besides  case %s (%s), %s since %s\n", o.ID, o.Kind, o.Status, stamp(o.OpenedAt))
 	}

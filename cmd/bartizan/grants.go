@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"bartizan"
@@ -53,6 +54,15 @@ func (c *grantsListCmd) Run(a *app) error {
 	t.print(a.out)
 	a.hint("End one early: bartizan grants revoke ID --note WHY")
 	return nil
+}
+
+// printGrants shows the grants that are in force.
+func (a *app) printGrants(grants []bartizan.Grant, now time.Time) {
+	for _, g := range grants {
+		if g.In(now) {
+			fmt.Fprintf(a.out, "grant    %s: %s until %s, case %s\n", g.ID, boundsText(g.Bounds), stamp(g.Until), g.Case)
+		}
+	}
 }
 
 func grantState(g bartizan.Grant, now time.Time) string {

@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"waitfor": waitFor, "post": post, "capture": capture, "collect": collect,
 			"waitcase": waitCase, "waitlevel": waitLevel, "header": header,
-			"nowhere": nowhere, "adminget": adminGet,
+			"nowhere": nowhere, "adminget": adminGet, "adminpost": adminPost,
 			"pause": func(ts *testscript.TestScript, _ bool, args []string) {
 				d, err := time.ParseDuration(args[0])
 				ts.Check(err)

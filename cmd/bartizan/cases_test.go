@@ -1,0 +1,30 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// adminPost sends a file to the admin plane with the token of a data folder and checks
+// the status: adminpost STATUS URL DATA FILE.
+func adminPost(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: adminpost STATUS URL DATA FILE")
+	}
+	request, err := http.NewRequest(http.MethodPost, args[1], strings.NewReader(ts.ReadFile(args[3])))
+	ts.Check(err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile(filepath.Join(args[2], "secrets", "admin"))))
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	body, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	_ = response.Body.Close()
+	if !strings.HasPrefix(response.Status, args[0]) {
+		ts.Fatalf("POST %s: %s, %s; want %s", args[1], response.Status, body, args[0])
+	}
+}
