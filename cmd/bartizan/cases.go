@@ -41,7 +41,7 @@ func (a *app) openDesk() (*review.Desk, error) {
 	return &review.Desk{Store: st, Policy: func() *policy.Policy { return p }, FourEyes: fourEyes(cfg)}, nil
 }
 
-// fourEyes returns the tiers whose cases need two people.
+// fourEyes returns the tiers whose accounts are given something by two people only.
 func fourEyes(cfg config.Config) []bartizan.Tier {
 	tiers := make([]bartizan.Tier, len(cfg.Review.FourEyes))
 	for i, name := range cfg.Review.FourEyes {

@@ -16,7 +16,7 @@ type casesDecideCmd struct {
 	Until    string        `help:"The ruling ends then: 2026-12-31 (its beginning, UTC) or 2026-12-31T18:00:00Z." placeholder:"DATE" xor:"end"`
 	Note     string        `help:"Why; with ask the question."`
 	By       string        `help:"Who decides (default: the user of the machine)."`
-	FourEyes bool          `help:"Only propose: a second person must decide the same. So it is anyway for the tiers in review.four_eyes of the configuration."`
+	FourEyes bool          `help:"Only propose: a second person must decide the same. So it is anyway for what gives something to an account of a tier in review.four_eyes of the configuration."`
 }
 
 // Help shows examples.

@@ -135,7 +135,8 @@ type Ledger struct {
 
 // Review says how people decide cases.
 type Review struct {
-	// FourEyes names the tiers whose cases need two people who decide the same.
+	// FourEyes names the tiers whose accounts are given something only by two people who
+	// decide the same: a grant, a lower level. One is enough to take away.
 	FourEyes []string
 }
 

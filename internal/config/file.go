@@ -172,7 +172,7 @@ func (f *file) fields() []field {
 			{key: "calibration", doc: "What ordinary traffic looks like.", kind: choice{&c.Detect.Calibration, []string{"default"}, "calibration"}},
 		}}},
 		{key: "review", doc: "How people decide cases.", kind: object{[]field{
-			{key: "four_eyes", doc: "Tiers whose cases need two people who decide the same.", kind: names{&c.Review.FourEyes, tierForm, "a tier's name"}},
+			{key: "four_eyes", doc: "Tiers whose accounts are given something only by two people who decide the same; one is enough to take away.", kind: names{&c.Review.FourEyes, tierForm, "a tier's name"}},
 		}}},
 		{key: "terms", doc: "Agreements with customers.", kind: object{[]field{
 			{key: "required", doc: "Serve only accounts that have accepted the terms.", kind: truth{to: &c.Terms.Required}, idle: "acceptance is not enforced yet", when: func() bool { return c.Terms.Required }},

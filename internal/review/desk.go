@@ -23,7 +23,9 @@ type Desk struct {
 	Store *store.Store
 	// Policy returns the one in force.
 	Policy func() *policy.Policy
-	// FourEyes lists the tiers whose cases need two people.
+	// FourEyes lists the tiers whose accounts are given something by two people only: more
+	// than the tier's limits, a lower level, or a name that is clear. One person is enough to
+	// take away, since that must not wait.
 	FourEyes []bartizan.Tier
 }
 
@@ -183,8 +185,19 @@ func (d *Desk) Decide(ctx context.Context, id string, x Decision, now time.Time)
 	//nolint:wrapcheck // the store names the act
 	return d.Store.Decide(ctx, id, store.Decision{
 		Ruling: x.Ruling, By: x.By, Why: x.Why, At: now, Until: x.Until, Bounds: x.Bounds, Seen: seen,
-		FourEyes: x.FourEyes || slices.Contains(d.FourEyes, view.Sheet.Tier),
+		FourEyes: x.FourEyes || x.gives(view.Sheet.Level.Level) && slices.Contains(d.FourEyes, view.Sheet.Tier),
 	})
+}
+
+// gives reports whether the decision gives something to an account at the level.
+func (x *Decision) gives(now bartizan.Level) bool {
+	switch x.Ruling {
+	case bartizan.RulingGrant, bartizan.RulingGrantPart, bartizan.RulingClear, bartizan.RulingRestore:
+		return true
+	default:
+		level, ok := x.Ruling.Level()
+		return ok && level < now
+	}
 }
 
 // Proposed returns the decision that waits for a second person.

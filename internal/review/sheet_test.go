@@ -121,6 +121,33 @@ func TestDecideByTwo(t *testing.T) {
 	}
 }
 
+// One person is enough to take away, in whatever tier; giving takes two.
+func TestOnePersonMayTakeAway(t *testing.T) {
+	t.Parallel()
+	for ruling, want := range map[bartizan.Ruling]bartizan.CaseStatus{
+		bartizan.RulingClear: bartizan.CaseWaiting, bartizan.RulingRestore: bartizan.CaseWaiting, bartizan.RulingWatch: bartizan.CaseWaiting,
+		bartizan.RulingRestrict: bartizan.CaseClosed, bartizan.RulingSuspend: bartizan.CaseClosed,
+	} {
+		d := openDesk(t, "a")
+		d.FourEyes = []bartizan.Tier{bartizan.TierStandard}
+		c := suspicion(t, d)
+		if _, _, err := d.Store.SetLevel(t.Context(), "a", bartizan.LevelRestricted, "test", noon); err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.Decide(t.Context(), c, review.Decision{Ruling: ruling, By: "kim", Why: "x"}, noon)
+		if err != nil || got.Status != want {
+			t.Errorf("%s on a restricted account by one person: %s, %v; want %s", ruling, got.Status, err, want)
+		}
+	}
+	d := openDesk(t, "a")
+	d.FourEyes = []bartizan.Tier{bartizan.TierStandard}
+	c := wish(t, d, "a", 5_000_000)
+	got, err := d.Decide(t.Context(), c.ID, review.Decision{Ruling: bartizan.RulingRefuse, By: "kim", Why: "x"}, noon)
+	if err != nil || got.Status != bartizan.CaseClosed {
+		t.Errorf("a refusal by one person: %s, %v; want it decided", got.Status, err)
+	}
+}
+
 // What a decision must not be is a fault, and changes nothing.
 func TestDecideFaults(t *testing.T) {
 	t.Parallel()
@@ -194,4 +221,16 @@ func TestParseBound(t *testing.T) {
 			t.Errorf("ParseBound(%q) = %+v; want a fault", text, got)
 		}
 	}
+}
+
+// suspicion opens a case of account a.
+func suspicion(t *testing.T, d *review.Desk) string {
+	t.Helper()
+	c, _, err := d.Store.RecordFinding(t.Context(), bartizan.Finding{
+		Schema: bartizan.FindingSchema, ID: "f1", Account: "a", Verdict: bartizan.VerdictWatch, At: noon,
+	}, bartizan.LevelNormal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.ID
 }
