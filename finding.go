@@ -23,10 +23,13 @@ type Finding struct {
 	Schema string `json:"schema"`
 	// ID is a hash of account, verdict and month, so that the same finding made
 	// twice, live and in replay, is one.
-	ID      string    `json:"id"`
-	Account string    `json:"account"`
-	Verdict Verdict   `json:"verdict"`
-	At      time.Time `json:"at"`
+	ID      string  `json:"id"`
+	Account string  `json:"account"`
+	Verdict Verdict `json:"verdict"`
+	// Strong marks an alarm whose evidence reached what the operator set for suspending
+	// without a person.
+	Strong bool      `json:"strong,omitempty"`
+	At     time.Time `json:"at"`
 	// AlarmAt is the 1-based number of the account's exchange at which the verdict
 	// first held; Exchanges is how many were judged by then.
 	AlarmAt   int `json:"alarm_at"`

@@ -276,7 +276,7 @@ func (d *demo) watch() {
 		}
 		m.verdict = f.Verdict
 		d.feed("%-18s %s at its exchange %d (log10 e = %.1f): now %s; case %s",
-			m.name, f.Verdict, f.AlarmAt, f.Log10E, guard.LevelFor(f.Verdict), k.ID)
+			m.name, f.Verdict, f.AlarmAt, f.Log10E, guard.LevelFor(&f), k.ID)
 		if first && len(f.Reasons) > 0 {
 			for _, line := range wrap(f.Reasons[0].Says, feedWidth) {
 				d.feed("%-18s   %s", "", line)

@@ -169,6 +169,7 @@ func (f *file) fields() []field {
 		}}},
 		{key: "detect", doc: "What detectors do.", kind: object{[]field{
 			{key: "mode", doc: "act lets findings move levels; observe records them and leaves levels alone.", kind: choice{(*string)(&c.Detect.Mode), []string{string(ModeAct), string(ModeObserve)}, "mode"}},
+			{key: "suspend_at", doc: "Suspend an account without a person when the decimal logarithm of an alarm's evidence reaches this, such as 12; never without it.", kind: number{&c.Policy.Detect.SuspendLog10E, 1000}},
 			{key: "calibration", doc: "What ordinary traffic looks like.", kind: choice{&c.Detect.Calibration, []string{"default"}, "calibration"}},
 		}}},
 		{key: "review", doc: "How people decide cases.", kind: object{[]field{

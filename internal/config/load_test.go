@@ -120,6 +120,7 @@ func TestEveryKey(t *testing.T) {
 		Headers: config.Headers{IETF: true, More: "Write to limits@models.example."},
 	}
 	want.Policy.Shadow = true
+	want.Policy.Detect.SuspendLog10E = 12.5
 	want.Policy.Prices = []policy.Price{{Match: "llama-*", Input: 150_000, Cached: 50_000, Output: 600_000, Thought: 700_000}}
 	want.Policy.Organisations = map[string]ratelimit.Limits{
 		"*":    {{Dimension: ratelimit.Requests, Window: ratelimit.Month, Amount: 3_000_000}},

@@ -20,6 +20,10 @@ type Config struct {
 	// SupportLog10E is the evidence that the load must show beside diversity for an
 	// alarm. Shipped: 1.
 	SupportLog10E float64
+	// SuspendLog10E is the combined evidence of an alarm from which an account is
+	// suspended without a person: at 12 one ordinary account in 10^12 may be in a month,
+	// if the calibration fits it. Shipped: 0, never.
+	SuspendLog10E float64
 	// LongSystem is the length in tokens from which an unchanged system prompt makes
 	// all prompts under it one kind: that of a service built on the model.
 	// Shipped: 40.
@@ -44,6 +48,7 @@ func (c Config) Validate() error {
 	fault(!(c.SupportLog10E >= 0), "support evidence %v: must not be below 0", c.SupportLog10E)
 	fault(c.LongSystem < 0, "long system prompt of %d tokens: must not be below 0", c.LongSystem)
 	fault(c.ShortAnswer < 0, "short answer of %d tokens: must not be below 0", c.ShortAnswer)
+	fault(c.SuspendLog10E != 0 && !(c.SuspendLog10E >= c.AlarmLog10E), "suspension at %v needs less evidence than an alarm, %v", c.SuspendLog10E, c.AlarmLog10E)
 	return errors.Join(faults...)
 }
 

@@ -165,6 +165,9 @@ func (e *Engine) stand(s *State) standing {
 	switch {
 	case st.combined >= e.cfg.AlarmLog10E && max(st.volume, st.pace) >= e.cfg.SupportLog10E:
 		st.verdict = verdictAlarm
+		if e.cfg.SuspendLog10E > 0 && st.combined >= e.cfg.SuspendLog10E {
+			st.verdict = verdictStrong
+		}
 	case st.diversity >= e.cfg.WatchLog10E || st.late >= e.cfg.WatchRun:
 		st.verdict = verdictWatch
 	}
@@ -178,7 +181,7 @@ func (e *Engine) finding(account string, s *State, f *Features, st standing) *ba
 	}
 	return &bartizan.Finding{
 		Schema: bartizan.FindingSchema, ID: findingID(account, st.verdict, s.month, s.resets),
-		Account: account, Verdict: st.verdict.public(), At: at,
+		Account: account, Verdict: st.verdict.public(), Strong: st.verdict == verdictStrong, At: at,
 		AlarmAt: int(s.alarmAt), Exchanges: int(s.exchanges),
 		Log10E: st.headline(), Reasons: e.reasons(st), Samples: s.sampled(), Calibration: e.hash,
 	}
@@ -186,7 +189,7 @@ func (e *Engine) finding(account string, s *State, f *Features, st standing) *ba
 
 // headline is the evidence that a reader should see first.
 func (st standing) headline() float64 {
-	if st.verdict == verdictAlarm {
+	if st.verdict >= verdictAlarm {
 		return st.combined
 	}
 	return max(st.combined, st.diversity)

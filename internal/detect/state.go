@@ -48,13 +48,14 @@ const (
 	verdictClear verdict = iota
 	verdictWatch
 	verdictAlarm
+	verdictStrong // an alarm that suspends without a person
 )
 
 func (v verdict) public() bartizan.Verdict {
 	switch v {
 	case verdictWatch:
 		return bartizan.VerdictWatch
-	case verdictAlarm:
+	case verdictAlarm, verdictStrong:
 		return bartizan.VerdictAlarm
 	default:
 		return bartizan.VerdictClear
@@ -146,7 +147,7 @@ func DecodeState(b []byte) (*State, error) {
 	}
 	s.pauses.lastStart, s.pauses.lastEnd = r.i64(), r.i64()
 	s.memory.decode(&r)
-	if r.bad || len(r.b) > 0 || s.verdict > verdictAlarm || s.pauses.n >= paceBlock {
+	if r.bad || len(r.b) > 0 || s.verdict > verdictStrong || s.pauses.n >= paceBlock {
 		return nil, fmt.Errorf("decode state of %d bytes: %w", len(b), ErrState)
 	}
 	return s, nil

@@ -169,7 +169,7 @@ func TestLevelForNeverSuspends(t *testing.T) {
 		bartizan.VerdictClear: bartizan.LevelNormal, bartizan.VerdictWatch: bartizan.LevelWatch,
 		bartizan.VerdictAlarm: bartizan.LevelRestricted,
 	} {
-		if got := guard.LevelFor(verdict); got != want {
+		if got := guard.LevelFor(&bartizan.Finding{Verdict: verdict}); got != want {
 			t.Errorf("LevelFor(%s) = %s; want %s", verdict, got, want)
 		}
 	}

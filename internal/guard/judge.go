@@ -8,10 +8,14 @@ import (
 	"bartizan/internal/detect"
 )
 
-// LevelFor is the soft step that a verdict takes by itself: a watched account is
-// tightened a little, an alarmed one is restricted. Suspension is for people.
-func LevelFor(v bartizan.Verdict) bartizan.Level {
-	switch v {
+// LevelFor is the step that a finding takes by itself: a watched account is tightened a
+// little, an alarmed one is restricted. Suspension is for people, except where the
+// operator has set the evidence that suspends without one, and the finding reached it.
+func LevelFor(f *bartizan.Finding) bartizan.Level {
+	if f.Strong && f.Verdict == bartizan.VerdictAlarm {
+		return bartizan.LevelSuspended
+	}
+	switch f.Verdict {
 	case bartizan.VerdictAlarm:
 		return bartizan.LevelRestricted
 	case bartizan.VerdictWatch:

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -310,7 +311,7 @@ func TestHash(t *testing.T) {
 		},
 		"an empty level, a fraction written otherwise": func(s *policy.Spec) {
 			s.Levels[bartizan.LevelNormal] = policy.LevelSpec{}
-			s.Levels[bartizan.LevelWatch] = policy.LevelSpec{LimitsNum: 5, LimitsDen: 10, Coarsen: "public"}
+			s.Levels[bartizan.LevelWatch] = policy.LevelSpec{LimitsNum: 5, LimitsDen: 10, Coarsen: "public", Quiet: 40 * 24 * time.Hour}
 		},
 	}
 	for name, change := range same {

@@ -82,9 +82,9 @@ type LevelSpec struct {
 	// Deny serves nothing.
 	Deny bool
 	// Quiet is how long an account stays at the level without a new finding, if findings
-	// brought it there; it then goes down by one. 0 is for ever, and that is what ships: a
-	// finding is made when a verdict rises, so an account that goes on collecting makes no
-	// new one.
+	// brought it there; it then goes down by one. 0 is for ever. Evidence starts afresh with
+	// each month, and so an account that goes on collecting makes a new finding in each: a
+	// time under a month lets go of those who go on.
 	Quiet time.Duration
 }
 
@@ -124,6 +124,9 @@ func canonical(limits ratelimit.Limits) ratelimit.Limits {
 	return kept
 }
 
+// quiet is longer than a month, so that those who go on collecting are found again first.
+const quiet = 40 * 24 * time.Hour
+
 // defaultOutput is reserved for an answer of unknown length, in every shipped tier.
 const defaultOutput = 256
 
@@ -139,8 +142,8 @@ func Default() Spec {
 			bartizan.TierPartner:  shipped("partner", 131_072, amounts{6_000, 0, 10_000_000, 0, 20_000_000, 500}),
 		},
 		Levels: map[bartizan.Level]LevelSpec{
-			bartizan.LevelWatch:      {LimitsNum: 1, LimitsDen: 2, Coarsen: "public"},
-			bartizan.LevelRestricted: {LimitsNum: 1, LimitsDen: 10, Coarsen: "public"},
+			bartizan.LevelWatch:      {LimitsNum: 1, LimitsDen: 2, Coarsen: "public", Quiet: quiet},
+			bartizan.LevelRestricted: {LimitsNum: 1, LimitsDen: 10, Coarsen: "public", Quiet: quiet},
 			bartizan.LevelSuspended:  {Deny: true},
 		},
 	}

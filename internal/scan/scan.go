@@ -133,7 +133,7 @@ func (s *Scanner) Report(ctx context.Context, progress func(done, all int)) (*Re
 	return &out, nil
 }
 
-func rank(v bartizan.Verdict) bartizan.Level { return guard.LevelFor(v) }
+func rank(v bartizan.Verdict) bartizan.Level { return guard.LevelFor(&bartizan.Finding{Verdict: v}) }
 
 func (s *Scanner) judge(judge *guard.Judge, name string) (Account, []bartizan.Finding, error) {
 	entries := s.accounts[name]

@@ -271,7 +271,7 @@ func (s *Settler) judge(ctx context.Context, p *partition, e event) error {
 	s.findings.Add(1)
 	level := bartizan.LevelNormal
 	if s.mode == ModeAct {
-		level = guard.LevelFor(finding.Verdict)
+		level = guard.LevelFor(finding)
 	}
 	return s.retry(ctx, func() error { return s.act(ctx, e.account, *finding, level) })
 }
