@@ -24,8 +24,8 @@ func tokenCounters(models []config.Model) (func(model string) guard.Counter, err
 			return nil, fmt.Errorf("models, %s: %w", m.Match, err)
 		}
 		e := entry{match: m.Match}
-		if c != nil { // a nil *Counter in the interface would not be nil
-			e.counter, found = c, true
+		if c != nil {
+			e.counter, found = c.Count, true
 		}
 		entries = append(entries, e)
 	}

@@ -42,7 +42,7 @@ type Options struct {
 }
 
 // Counter counts the tokens of a text under a model's vocabulary.
-type Counter interface{ Count(text string) int }
+type Counter func(text string) int
 
 // DefaultLease is the default of Options.Lease: longer than any answer is let to take.
 const DefaultLease = 20 * time.Minute
@@ -299,7 +299,7 @@ func (g *Guard) Settle(ctx context.Context, now time.Time, adm *Admission, r Res
 			Estimated:    true,
 		}
 		if c := g.Counts(adm.model); c != nil && r.Output != "" {
-			usage.OutputTokens = int64(c.Count(r.Output))
+			usage.OutputTokens = int64(c(r.Output))
 		}
 	}
 	actual := adm.spent(usage)

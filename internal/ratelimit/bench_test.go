@@ -53,9 +53,12 @@ func BenchmarkReserveSettle(b *testing.B) {
 func BenchmarkCheck(b *testing.B) {
 	ls := Limits{
 		perMinute(Requests, 6_000_000_000), perDay(Requests, 1<<60), perMinute(Tokens, 7_000_000_000_000), perDay(Tokens, 1<<60),
-		{Dimension: Input, Window: Hour, Amount: 1 << 60}, {Dimension: Output, Window: Hour, Amount: 1 << 60},
-		{Dimension: Cost, Window: Month, Amount: 1 << 60}, {Dimension: Values, Window: Day, Amount: 1 << 60},
-		atOnce(1 << 40), {Dimension: InFlight, Window: Concurrent, Amount: 1 << 40},
+		{Dimension: Input, Window: Hour, Amount: 1 << 60},
+		{Dimension: Output, Window: Hour, Amount: 1 << 60},
+		{Dimension: Cost, Window: Month, Amount: 1 << 60},
+		{Dimension: Values, Window: Day, Amount: 1 << 60},
+		atOnce(1 << 40),
+		{Dimension: InFlight, Window: Concurrent, Amount: 1 << 40},
 	}
 	var scopes [4]State
 	d := Demand{Requests: 1, Tokens: 4_096, Input: 96, Output: 4_000, Cost: 12, Values: 5, Streams: 1, InFlight: 1}

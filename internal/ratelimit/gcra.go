@@ -54,7 +54,7 @@ func charge(n, amount int64) int64 {
 // 7 per minute only 6 would pass. It is one nanosecond for each unit of the burst,
 // held under a thousandth of the charge of one unit, so that it never lets a
 // further unit through noticeably early.
-func (l *Limit) tolerance() (whole, slack int64) {
+func tolerance(l *Limit) (whole, slack int64) {
 	burst := l.Ceiling()
 	whole = period
 	if burst != l.Amount {

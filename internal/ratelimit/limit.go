@@ -125,7 +125,7 @@ func (l Limit) String() string {
 
 // Ceiling is the most that a single request can ever be granted: the burst of a
 // Minute, the amount of anything else. It means nothing for an Amount of 0.
-func (l *Limit) Ceiling() int64 {
+func (l Limit) Ceiling() int64 {
 	if l.Window == Minute && l.Burst > 0 {
 		return l.Burst
 	}

@@ -146,7 +146,7 @@ func (s *State) fits(l *Limit, n int64, c *Charge, after *amounts) bool {
 	switch l.Window {
 	case Minute:
 		k := int(l.Dimension) % rates
-		whole, slack := l.tolerance()
+		whole, slack := tolerance(l)
 		return n <= l.Ceiling() && max(after[k], s.now)+c.inc[k] <= s.now+whole+slack
 	case Hour, Day, Month:
 		return add(s.used[l.Window-Hour][int(l.Dimension)%counted], n) <= l.Amount
@@ -166,7 +166,7 @@ func (s *State) refuse(l *Limit, n int64, c *Charge, after *amounts) Denial {
 	switch l.Window {
 	case Minute:
 		k := int(l.Dimension) % rates
-		whole, slack := l.tolerance()
+		whole, slack := tolerance(l)
 		wait = max(after[k], s.now) + c.inc[k] - (s.now + whole + slack)
 	case Hour, Day, Month:
 		wait = s.left(l.Window)
@@ -263,7 +263,7 @@ func (s *State) standing(st *Standing, l *Limit, after *amounts) {
 	switch l.Window {
 	case Minute:
 		ahead := max(after[int(l.Dimension)%rates], s.now) - s.now
-		whole, slack := l.tolerance()
+		whole, slack := tolerance(l)
 		if room := whole + slack - ahead; room > 0 {
 			st.Remaining = mulDiv(room, l.Amount, period, false, l.Ceiling())
 		}
