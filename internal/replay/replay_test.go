@@ -14,7 +14,6 @@ import (
 
 	"bartizan"
 	"bartizan/internal/coarsen"
-	"bartizan/internal/cost"
 	"bartizan/internal/counters"
 	"bartizan/internal/guard"
 	"bartizan/internal/policy"
@@ -472,42 +471,6 @@ func TestWorkersMakeNoDifference(t *testing.T) {
 		o.Workers = workers
 		if diff := cmp.Diff(want, run(t, o, source(halves[0]...), source(halves[1]...))); diff != "" {
 			t.Errorf("%d workers (-1 +%d):\n%s", workers, workers, diff)
-		}
-	}
-}
-
-func TestTiersForTheBill(t *testing.T) {
-	t.Parallel()
-	watching := perDay(ratelimit.Requests, 9000)
-	watching.Shadow = true
-	s := only(ratelimit.Limit{Dimension: ratelimit.Cost, Window: ratelimit.Month, Amount: 5_000_000}, watching,
-		ratelimit.Limit{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: 5, Burst: 9})
-	tier := s.Tiers["standard"]
-	tier.Key = ratelimit.Limits{{Dimension: ratelimit.InFlight, Window: ratelimit.Concurrent, Amount: 2}}
-	tier.Models = []policy.ModelSpec{{Match: "m1", MaxOutput: 70, Limits: ratelimit.Limits{perDay(ratelimit.Prompts, 8)}}}
-	s.Tiers["standard"] = tier
-	s.Organisations = map[string]ratelimit.Limits{"*": {perDay(ratelimit.Values, 3)}, "named": {perDay(ratelimit.Values, 1)}}
-	want := []cost.Tier{{
-		Name: "standard", Price: cost.Price{Input: 1_000_000, Output: 2_000_000}, MaxOutput: 70,
-		Logprobs: tier.Coarsen.Logprobs.Allow, TopK: int64(tier.Coarsen.Logprobs.TopK),
-		Limits: []cost.Limit{
-			{Unit: cost.Requests, Span: cost.Minute, Amount: 5, Burst: 9},
-			{Unit: cost.Dollars, Span: cost.Month, Amount: 5_000_000},
-			{Unit: cost.InFlight, Span: cost.AtOnce, Scope: cost.PerKey, Amount: 2},
-			{Unit: cost.Values, Span: cost.Day, Scope: cost.PerOrganisation, Amount: 3},
-			{Unit: cost.Prompts, Span: cost.Day, Amount: 8},
-		},
-	}}
-	if diff := cmp.Diff(want, replay.Tiers(compile(t, s), "m1")); diff != "" {
-		t.Errorf("tiers (-want +got):\n%s", diff)
-	}
-	s.Shadow = true
-	if got := replay.Tiers(compile(t, s), ""); len(got[0].Limits) != 0 || got[0].Price != (cost.Price{}) {
-		t.Errorf("tiers under a policy in shadow, without a model: %v; want no limits and no price", got)
-	}
-	for _, tier := range replay.Tiers(compile(t, policy.Default()), "") {
-		if err := tier.Validate(); err != nil {
-			t.Error(err)
 		}
 	}
 }
