@@ -30,6 +30,8 @@ const (
 	// maxWanted and maxWords bound what is in it.
 	maxWanted = 20
 	maxWords  = 4_000
+	// maxEvents bounds the log of a case that customers can add to.
+	maxEvents = 50
 )
 
 // isCustomer reports whether the request is about the account itself.
@@ -136,6 +138,14 @@ func (c *call) takeWish() {
 	if err != nil {
 		c.exchange.Outcome = ""
 		c.refuseWith(wire.ErrorBody{Kind: wire.ErrorBadRequest, Message: err.Error()}, "bad_request")
+		return
+	}
+	current, err := c.gateway.options.Desk.Current(c.request.Context(), c.account.ID)
+	if err == nil && current != nil && len(current.Events) >= maxEvents {
+		c.exchange.Outcome = ""
+		c.refuseWith(wire.ErrorBody{
+			Kind: wire.ErrorBadRequest, Message: "Your request " + current.ID + " has been changed too often. Wait for its decision.",
+		}, "bad_request")
 		return
 	}
 	k, opened, err := c.gateway.options.Desk.OpenLimitCase(c.request.Context(), c.account.ID, wish, "customer", c.exchange.At)

@@ -158,6 +158,18 @@ func TestBadWishes(t *testing.T) {
 	}
 }
 
+// A case that a customer changed again and again takes no more.
+func TestACaseTakesOnlySoMuch(t *testing.T) {
+	t.Parallel()
+	full := bartizan.Case{ID: "case-of-standard", Status: bartizan.CaseOpen, Events: make([]bartizan.CaseEvent, 50)}
+	d := &clerk{cases: map[string]bartizan.Case{"standard": full}}
+	f := setup(t, answer(completion), withDesk(d))
+	response, body := f.post(t, "/v1/limit-requests", "key-standard", wish)
+	if response.StatusCode != http.StatusBadRequest || !strings.Contains(body, "case-of-standard") || d.cases["standard"].Request != nil {
+		t.Errorf("status %d, %s; want 400 that names the case, which stays as it is", response.StatusCode, body)
+	}
+}
+
 // Questions to the desk count as requests: nobody floods it.
 func TestWishesAreLimited(t *testing.T) {
 	t.Parallel()
