@@ -101,16 +101,14 @@ func (c *call) tellLimits() {
 		Grants  []bartizan.Grant `json:"grants,omitempty"`
 		Request *wishAnswer      `json:"request,omitempty"`
 	}{Schema: "bartizan.limits/1", Account: c.account.ID, Tier: c.account.Tier, Limits: []limitAnswer{}}
-	for _, s := range c.admission.Standing {
-		if s.Limit.Shadow {
+	for i := range c.admission.Standing {
+		s := &c.admission.Standing[i]
+		told, ok := c.told(s)
+		if !ok {
 			continue
 		}
-		told := wire.RateStanding{Window: s.Limit.Window.String(), Limit: s.Limit.Amount, Remaining: s.Remaining, Reset: s.Reset}
-		if !c.admission.Rules.ExactHeaders {
-			told = told.Lossy()
-		}
 		out.Limits = append(out.Limits, limitAnswer{
-			Bound:     bartizan.Bound{Dimension: s.Limit.Dimension.String(), Window: told.Window, Amount: s.Limit.Amount},
+			Bound:     bartizan.Bound{Dimension: told.Dimension, Window: told.Window, Amount: told.Limit},
 			Of:        s.Nest.String(),
 			Remaining: told.Remaining, ResetSeconds: int64((told.Reset + time.Second - 1) / time.Second),
 		})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bartizan"
+	"bartizan/internal/ratelimit"
 	"bartizan/internal/wire"
 )
 
@@ -79,20 +80,24 @@ func (c *call) setHeaders(headers []wire.Header) {
 // standings appends what the client may know of its limits: rounded down, unless its
 // tier says otherwise.
 func (c *call) standings(dst []wire.RateStanding) []wire.RateStanding {
-	for _, s := range c.admission.Standing {
-		told := wire.RateStanding{
-			Dimension: s.Limit.Dimension.String(), Window: s.Limit.Window.String(),
-			Limit: s.Limit.Amount, Remaining: s.Remaining, Reset: s.Reset,
+	for i := range c.admission.Standing {
+		if told, ok := c.told(&c.admission.Standing[i]); ok {
+			dst = append(dst, told)
 		}
-		switch rules := c.admission.Rules; {
-		case s.Limit.Shadow:
-			continue
-		case rules == nil || !rules.ExactHeaders:
-			told = told.Lossy()
-		}
-		dst = append(dst, told)
 	}
 	return dst
+}
+
+// told is what the client may know of one limit; ok is false for one that only watches.
+func (c *call) told(s *ratelimit.Standing) (told wire.RateStanding, ok bool) {
+	told = wire.RateStanding{
+		Dimension: s.Limit.Dimension.String(), Window: s.Limit.Window.String(),
+		Limit: s.Limit.Amount, Remaining: s.Remaining, Reset: s.Reset,
+	}
+	if rules := c.admission.Rules; rules == nil || !rules.ExactHeaders {
+		told = told.Lossy()
+	}
+	return told, !s.Limit.Shadow
 }
 
 // refuseWith answers with an error in the provider's shape and, unless reason is
