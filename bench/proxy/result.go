@@ -261,15 +261,12 @@ func (r *result) summariseDelays(o options) {
 	}
 }
 
-// fault is the error of a run whose answers were not what they should be. The faults
-// of a peer are its own: they are printed, and they are a finding, not a failure.
-// ReverseProxy breaks some bodies when the processor is scarce.
+// fault is the error of a run whose answers were not what they should be, whoever gave
+// them.
 func (r *result) fault() error {
 	total := 0
-	for fault, n := range r.Faults {
-		if !strings.HasPrefix(fault, rowReverseProxy+" ") {
-			total += n
-		}
+	for _, n := range r.Faults {
+		total += n
 	}
 	if total == 0 {
 		return nil
