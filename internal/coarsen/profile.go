@@ -7,42 +7,49 @@
 // it does not make copying impossible, and text itself it leaves alone.
 package coarsen
 
-import (
-	"errors"
-	"fmt"
-	"math"
-)
+import "time"
 
 // Profile is what one tier may ask for and see. In every knob a smaller or false
-// value is stricter, but for Logprobs.Step and Logprobs.Floor, where a greater one is.
+// value is stricter, but for Logprobs.Step, Logprobs.Floor, Strict, Stream and what
+// perturbs Scores, where a greater or true one is. Profiles compare with ==.
 type Profile struct {
 	Name string
 
 	Logprobs     Logprobs
 	ForcedTokens ForcedTokens
 	LogitBias    LogitBias
+	// TargetIDs lets a client list the vocabulary ids whose log-probabilities it wants.
+	// That reads the output layer column by column, so no shipped profile allows it.
+	TargetIDs bool
 
 	// PromptLogprobs lets log-probabilities of the prompt pass, and echo with them.
 	PromptLogprobs bool
 	// TokenIDs lets vocabulary ids pass to a client that asked for them.
 	TokenIDs bool
+	// Tokenize opens the endpoints that turn text into ids and back.
+	Tokenize bool
 	// Internal lets hidden states, routed experts and transfer handles pass.
-	Internal bool
-	// Fingerprint lets what identifies build or quantisation pass.
-	Fingerprint bool
-	// Timings lets server-side timings pass.
-	Timings bool
+	Internal    bool
+	Fingerprint Fingerprint
+	Timings     Timings
 	// UsageDetail lets counts of cached, reasoning and speculative tokens pass.
 	UsageDetail bool
-	// Reasoning lets raw reasoning text pass.
-	Reasoning bool
-	// Scores lets class and moderation scores pass.
-	Scores bool
+	Reasoning   Reasoning
+
+	// Scores is for class, moderation, rerank and similarity scores.
+	Scores Scores
+	// LinearScores stands in place of Scores for models declared to be linear: a few
+	// exact answers give away all of their weights.
+	LinearScores Scores
 
 	Embeddings Embeddings
 
 	// NMax caps n and best_of; 0 is 1.
 	NMax int
+	// Prompts caps the prompts of one request that generates; 0 is 1.
+	Prompts int
+	// Inputs caps the texts of one request that embeds or classifies; 0 is 1.
+	Inputs int
 	// Seed lets a client fix the sampling.
 	Seed bool
 	// Prediction lets a client send predicted output, whose acceptance counts and
@@ -51,11 +58,16 @@ type Profile struct {
 	// Privileged lets a client order the provider about: priority, storage.
 	Privileged bool
 
+	// Strict refuses a request that asks for too much, instead of narrowing it.
+	Strict         bool
 	UnknownRequest UnknownRequest
-	// PassUnknown lets answer fields pass that no route table names.
+	// PassUnknown lets answer fields pass that no route table names. Without it the
+	// tables are an allow-list.
 	PassUnknown bool
 	// PassUnread lets an answer pass that cannot be understood at all.
 	PassUnread bool
+
+	Stream Stream
 }
 
 // Logprobs says which log-probabilities of answer tokens are told.
@@ -98,6 +110,11 @@ type Embeddings struct {
 	Decimals int
 	// Dimensions lets the client choose a length.
 	Dimensions bool
+	// Dims is the most components that are told; a longer vector is cut and scaled to
+	// unit norm. 0 tells all.
+	Dims int
+	// PerToken lets the client ask for vectors per token, or not scaled to unit norm.
+	PerToken bool
 }
 
 // Grid is the set of numbers that a vector's components are rounded to.
@@ -118,107 +135,64 @@ type UnknownRequest uint8
 const (
 	UnknownReject UnknownRequest = iota // the request is refused
 	UnknownDrop                         // they are left out
+	UnknownPass                         // they reach the upstream
 )
 
+// Reasoning says which text of a model's thinking passes.
+type Reasoning uint8
+
+// The ways, strictest first.
 const (
-	maxRank       = 20  // what providers tell at most
-	minDecimals   = 2   // fewer would empty most vectors
-	maxDecimals   = 8   // more than a float32 holds
-	maxBiasLimit  = 100 // what the API documents
-	maxBias       = 4096
-	maxChoicesAny = 128
+	ReasoningDrop    Reasoning = iota // none
+	ReasoningSummary                  // a summary that the provider made, if there is one
+	ReasoningRaw                      // all
 )
 
-// Validate reports every fault of the profile at once.
-func (p *Profile) Validate() error {
-	var faults []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			faults = append(faults, fmt.Errorf("profile %q: "+format, append([]any{p.Name}, args...)...))
-		}
-	}
-	if l := p.Logprobs; l.Allow {
-		check(l.NaturalRank >= 1 && l.NaturalRank <= maxRank, "logprobs: natural rank is %d, want 1 to %d", l.NaturalRank, maxRank)
-		check(l.TopK >= 0 && l.TopK <= l.NaturalRank, "logprobs: top k is %d, want 0 to the natural rank %d", l.TopK, l.NaturalRank)
-		check(l.Step > 0 && !math.IsInf(l.Step, 0), "logprobs: step is %v, want a positive number of nats", l.Step)
-		check(l.Floor > 0 && l.Floor < 1, "logprobs: floor is %v, want a probability between 0 and 1", l.Floor)
-	}
-	check(p.ForcedTokens <= ForcedAllow, "forced tokens: no such way")
-	check(p.LogitBias.Entries >= 0 && p.LogitBias.Entries <= maxBias, "logit bias: %d entries, want 0 to %d", p.LogitBias.Entries, maxBias)
-	check(p.LogitBias.Limit >= 0 && p.LogitBias.Limit <= maxBiasLimit, "logit bias: limit is %v, want 0 to %d", p.LogitBias.Limit, maxBiasLimit)
-	check(p.Embeddings.Grid <= GridFull, "embeddings: no such grid")
-	if p.Embeddings.Grid == GridDecimals {
-		check(p.Embeddings.Decimals >= minDecimals && p.Embeddings.Decimals <= maxDecimals,
-			"embeddings: %d decimals, want %d to %d", p.Embeddings.Decimals, minDecimals, maxDecimals)
-	}
-	check(p.NMax >= 0 && p.NMax <= maxChoicesAny, "choices: %d, want 0 to %d", p.NMax, maxChoicesAny)
-	check(p.UnknownRequest <= UnknownDrop, "unknown request fields: no such way")
-	return errors.Join(faults...)
+// Fingerprint says what becomes of fields that identify build or quantisation.
+type Fingerprint uint8
+
+// The ways, strictest first.
+const (
+	FingerprintStrip Fingerprint = iota // they are left out
+	FingerprintHMAC                     // a keyed token that changes when they do
+	FingerprintPass                     // they pass
+)
+
+// Timings says what becomes of server-side timings.
+type Timings uint8
+
+// The ways, strictest first.
+const (
+	TimingsStrip Timings = iota // they are left out
+	TimingsRound                // they are rounded to 10 ms
+	TimingsPass                 // they pass
+)
+
+// Stream says how the events of a streamed answer are made less telling: their number
+// and sizes give away tokens and speculation.
+type Stream struct {
+	// Wait joins the text of events that come within this time; 0 does not.
+	Wait time.Duration
+	// Join joins the text of this many events; 0 and 1 do not.
+	Join int
+	// Pad fills events up to a common size.
+	Pad bool
 }
 
 // Choices returns how many answers a request may have.
 func (p *Profile) Choices() int { return max(p.NMax, 1) }
 
-// Tighter returns the stricter of both in every knob. It carries the name of the one
-// that it equals, else both names.
-func Tighter(a, b Profile) Profile {
-	t := Profile{
-		Logprobs:       tighterLogprobs(a.Logprobs, b.Logprobs),
-		ForcedTokens:   min(a.ForcedTokens, b.ForcedTokens),
-		LogitBias:      LogitBias{min(a.LogitBias.Entries, b.LogitBias.Entries), min(a.LogitBias.Limit, b.LogitBias.Limit)},
-		PromptLogprobs: both(a.PromptLogprobs, b.PromptLogprobs),
-		TokenIDs:       both(a.TokenIDs, b.TokenIDs),
-		Internal:       both(a.Internal, b.Internal),
-		Fingerprint:    both(a.Fingerprint, b.Fingerprint),
-		Timings:        both(a.Timings, b.Timings),
-		UsageDetail:    both(a.UsageDetail, b.UsageDetail),
-		Reasoning:      both(a.Reasoning, b.Reasoning),
-		Scores:         both(a.Scores, b.Scores),
-		Embeddings:     tighterEmbeddings(a.Embeddings, b.Embeddings),
-		NMax:           min(a.Choices(), b.Choices()),
-		Seed:           both(a.Seed, b.Seed),
-		Prediction:     both(a.Prediction, b.Prediction),
-		Privileged:     both(a.Privileged, b.Privileged),
-		UnknownRequest: min(a.UnknownRequest, b.UnknownRequest),
-		PassUnknown:    both(a.PassUnknown, b.PassUnknown),
-		PassUnread:     both(a.PassUnread, b.PassUnread),
-	}
-	named := func(p Profile) Profile { p.Name = ""; p.NMax = p.Choices(); return p }
-	switch t {
-	case named(a):
-		t.Name = a.Name
-	case named(b):
-		t.Name = b.Name
-	default:
-		t.Name = a.Name + "+" + b.Name
-	}
-	return t
+// TellsNumbers reports whether answers may carry numbers that count: log-probabilities
+// or scores.
+func (p *Profile) TellsNumbers() bool {
+	return p.Logprobs.Allow || p.PromptLogprobs || p.Scores.Tells() || p.LinearScores.Tells()
 }
 
-func both(a, b bool) bool { return a && b }
-
-func tighterLogprobs(a, b Logprobs) Logprobs {
-	if !a.Allow || !b.Allow {
-		return Logprobs{}
-	}
-	return Logprobs{
-		Allow: true, TopK: min(a.TopK, b.TopK), Step: max(a.Step, b.Step), Floor: max(a.Floor, b.Floor),
-		NaturalRank: min(a.NaturalRank, b.NaturalRank),
-	}
-}
-
-func tighterEmbeddings(a, b Embeddings) Embeddings {
-	t := Embeddings{Grid: min(a.Grid, b.Grid), Dimensions: a.Dimensions && b.Dimensions}
-	if t.Grid != GridDecimals {
-		return t
-	}
-	switch {
-	case a.Grid != GridDecimals:
-		t.Decimals = b.Decimals
-	case b.Grid != GridDecimals:
-		t.Decimals = a.Decimals
-	default:
-		t.Decimals = min(a.Decimals, b.Decimals)
-	}
-	return t
+// WithoutNumbers returns the profile with every number withheld that counts. It keeps
+// its name.
+func (p *Profile) WithoutNumbers() Profile {
+	without := *p
+	without.Logprobs, without.PromptLogprobs, without.TargetIDs = Logprobs{}, false, false
+	without.Scores, without.LinearScores = Scores{}, Scores{}
+	return without
 }

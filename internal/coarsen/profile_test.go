@@ -66,7 +66,7 @@ func TestTighterMixes(t *testing.T) {
 	}
 	want := coarsen.Profile{
 		Name: "a+b", Logprobs: coarsen.Logprobs{Allow: true, TopK: 3, Step: 0.5, Floor: 1e-2, NaturalRank: 10},
-		Embeddings: coarsen.Embeddings{Grid: coarsen.GridDecimals, Decimals: 4}, NMax: 1, TokenIDs: true,
+		Embeddings: coarsen.Embeddings{Grid: coarsen.GridDecimals, Decimals: 4}, NMax: 1, Prompts: 1, Inputs: 1, TokenIDs: true,
 	}
 	if diff := cmp.Diff(want, coarsen.Tighter(a, b)); diff != "" {
 		t.Errorf("Tighter (-want +got):\n%s", diff)

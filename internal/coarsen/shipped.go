@@ -5,14 +5,19 @@ package coarsen
 func Shipped(name string) (Profile, bool) {
 	switch name {
 	case "public":
-		return Profile{Name: name, NMax: 1}, true
+		return Profile{Name: name, NMax: 1, Prompts: 1, Inputs: 16}, true
 	case "standard":
 		return Profile{
 			Name:           name,
 			Logprobs:       Logprobs{Allow: true, TopK: 0, Step: 0.25, Floor: 1e-2, NaturalRank: 20},
 			LogitBias:      LogitBias{Entries: 32, Limit: 10},
 			Embeddings:     Embeddings{Grid: GridDecimals, Decimals: 3, Dimensions: true},
+			Fingerprint:    FingerprintHMAC,
+			Reasoning:      ReasoningSummary,
+			Scores:         Scores{Mode: ScoresBucket, Edges: DefaultEdges()},
 			NMax:           4,
+			Prompts:        16,
+			Inputs:         256,
 			UnknownRequest: UnknownDrop,
 		}, true
 	case "trusted":
@@ -20,9 +25,16 @@ func Shipped(name string) (Profile, bool) {
 			Name:           name,
 			Logprobs:       Logprobs{Allow: true, TopK: 5, Step: 0.1, Floor: 1e-3, NaturalRank: 20},
 			LogitBias:      LogitBias{Entries: 300, Limit: 100},
+			Fingerprint:    FingerprintHMAC,
+			Timings:        TimingsRound,
 			UsageDetail:    true,
+			Reasoning:      ReasoningSummary,
+			Scores:         Scores{Mode: ScoresTopK, TopK: 3, Decimals: 2},
+			LinearScores:   Scores{Mode: ScoresBucket, Edges: DefaultEdges()},
 			Embeddings:     Embeddings{Grid: GridFloat16, Dimensions: true},
 			NMax:           8,
+			Prompts:        128,
+			Inputs:         2048,
 			Seed:           true,
 			Prediction:     true,
 			UnknownRequest: UnknownDrop,
@@ -34,13 +46,17 @@ func Shipped(name string) (Profile, bool) {
 			ForcedTokens:   ForcedXor,
 			LogitBias:      LogitBias{Entries: 1024, Limit: 100},
 			TokenIDs:       true,
-			Fingerprint:    true,
-			Timings:        true,
+			Tokenize:       true,
+			Fingerprint:    FingerprintPass,
+			Timings:        TimingsPass,
 			UsageDetail:    true,
-			Reasoning:      true,
-			Scores:         true,
+			Reasoning:      ReasoningRaw,
+			Scores:         Scores{Mode: ScoresFull, Decimals: 3},
+			LinearScores:   Scores{Mode: ScoresFull, Decimals: 1},
 			Embeddings:     Embeddings{Grid: GridFull, Dimensions: true},
 			NMax:           16,
+			Prompts:        2048,
+			Inputs:         2048,
 			Seed:           true,
 			Prediction:     true,
 			Privileged:     true,

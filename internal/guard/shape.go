@@ -67,12 +67,12 @@ func (s *Shaper) plan(hideUsage bool) wire.Plan {
 	let(bartizan.FieldLogprobs, tellsLogprobs(p, req), wire.Shape)
 	let(bartizan.FieldPromptLogprobs, p.PromptLogprobs && asksPromptLogprobs(req), wire.Keep)
 	let(bartizan.FieldTokenIDs, p.TokenIDs && req.Options.Has(wire.OptionTokenIDs), wire.Keep)
-	let(bartizan.FieldReasoning, p.Reasoning, wire.Keep)
-	let(bartizan.FieldFingerprint, p.Fingerprint, wire.Keep)
-	let(bartizan.FieldTimings, p.Timings, wire.Keep)
+	let(bartizan.FieldReasoning, p.Reasoning == coarsen.ReasoningRaw, wire.Keep)
+	let(bartizan.FieldFingerprint, p.Fingerprint == coarsen.FingerprintPass, wire.Keep)
+	let(bartizan.FieldTimings, p.Timings == coarsen.TimingsPass, wire.Keep)
 	let(bartizan.FieldUsageDetail, p.UsageDetail, wire.Keep)
 	let(bartizan.FieldInternal, p.Internal && req.Options.Has(wire.OptionInternal), wire.Keep)
-	let(bartizan.FieldScores, p.Scores, wire.Keep)
+	let(bartizan.FieldScores, p.Scores.Mode == coarsen.ScoresFull, wire.Keep)
 	let(bartizan.FieldEmbedding, true, wire.Shape)
 	if p.PassUnknown {
 		plan.Unknown = wire.Keep
@@ -218,7 +218,7 @@ func (s *Shaper) Disclosure() bartizan.Disclosure {
 	switch {
 	case counted:
 		d.Tokens = usage.OutputTokens
-		if !s.rules.Reasoning {
+		if s.rules.Reasoning != coarsen.ReasoningRaw {
 			d.Tokens = max(0, d.Tokens-usage.ReasoningTokens)
 		}
 	case d.Tokens == 0:

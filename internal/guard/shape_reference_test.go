@@ -105,7 +105,7 @@ func (r *reference) member(path, key string, v any) (shaped any, stays bool) {
 	if r.route.Name == "anthropic.messages" {
 		switch key {
 		case "thinking", "signature", "data":
-			if !r.p.Reasoning {
+			if r.p.Reasoning != coarsen.ReasoningRaw {
 				v = ""
 			}
 			return v, true
@@ -133,15 +133,15 @@ func (r *reference) member(path, key string, v any) (shaped any, stays bool) {
 	case bartizan.FieldTokenIDs:
 		return v, r.p.TokenIDs && asks(wire.OptionTokenIDs)
 	case bartizan.FieldReasoning:
-		return v, r.p.Reasoning
+		return v, r.p.Reasoning == coarsen.ReasoningRaw
 	case bartizan.FieldFingerprint:
-		return v, r.p.Fingerprint
+		return v, r.p.Fingerprint == coarsen.FingerprintPass
 	case bartizan.FieldTimings:
-		return v, r.p.Timings
+		return v, r.p.Timings == coarsen.TimingsPass
 	case bartizan.FieldUsageDetail:
 		return v, r.p.UsageDetail
 	case bartizan.FieldScores:
-		return v, r.p.Scores
+		return v, r.p.Scores.Mode == coarsen.ScoresFull
 	case bartizan.FieldEmbedding:
 		return r.embedding(v), true
 	default:

@@ -36,7 +36,7 @@ func (r *Rules) costTier(name, model string, price cost.Price) cost.Tier {
 	}
 	return cost.Tier{
 		Name: name, Limits: limits, Price: price, MaxOutput: most,
-		Logprobs: profile.Logprobs.Allow || profile.Scores, TopK: int64(profile.Logprobs.TopK),
+		Logprobs: profile.Logprobs.Allow || profile.Scores.Tells(), TopK: int64(profile.Logprobs.TopK),
 	}
 }
 

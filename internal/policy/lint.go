@@ -212,8 +212,8 @@ func collector() cost.Attacker {
 
 // numbers finds a limit on numbers where none are told.
 func (l *linter) numbers(path string, t TierSpec) {
-	tells := func(p *coarsen.Profile) bool { return p.Logprobs.Allow || p.PromptLogprobs || p.Scores }
-	if tells(&t.Coarsen) || slices.ContainsFunc(t.Models, func(m ModelSpec) bool { return m.Coarsen != nil && tells(m.Coarsen) }) {
+	tells := func(m ModelSpec) bool { return m.Coarsen != nil && m.Coarsen.TellsNumbers() }
+	if t.Coarsen.TellsNumbers() || slices.ContainsFunc(t.Models, tells) {
 		return
 	}
 	for _, v := range t.Limits {

@@ -266,8 +266,7 @@ func profiles(own coarsen.Profile, stricter []coarsen.Profile) (profile, plain *
 	for _, s := range stricter {
 		own = coarsen.Tighter(own, s)
 	}
-	without := own
-	without.Logprobs, without.PromptLogprobs, without.Scores = coarsen.Logprobs{}, false, false
+	without := own.WithoutNumbers()
 	return &own, &without
 }
 
