@@ -12,6 +12,9 @@ type Narrowing struct {
 	// client set none, none is added: engines refuse a cap beyond their own limit.
 	// 0 means no cap.
 	MaxOutput int
+	// AddMaxOutput adds MaxOutput as the cap all the same, in the key that
+	// [Route.CapKey] names.
+	AddMaxOutput bool
 	// MaxChoices and MaxBest cap n and best_of. 0 means no cap.
 	MaxChoices, MaxBest int
 	// Remove lists the options whose keys are left out.
@@ -70,7 +73,7 @@ type edit struct {
 	n        Narrowing
 	adjusted []string
 
-	topped, usage bool // the key was there and is dealt with
+	topped, usage, capped bool // the key was there and is dealt with
 }
 
 // member edits the member whose value is src[m.value:end].
@@ -110,6 +113,10 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 	null := string(value) == "null"
 	switch o {
 	case OptionMaxTokens:
+		if null && e.addsCap() && name == e.route.CapKey() {
+			e.capped = true
+			return strconv.AppendInt(nil, int64(e.n.MaxOutput), 10), true
+		}
 		return e.clamp(name, value, null, e.n.MaxOutput)
 	case OptionChoices:
 		return e.clamp(name, value, null, e.n.MaxChoices)
@@ -243,6 +250,11 @@ func (e *edit) streamOptions(i int) []byte {
 
 // add puts in, before the closing brace at src[i], what the request lacks.
 func (e *edit) add(i int) {
+	if e.addsCap() && !e.capped {
+		if key := e.route.CapKey(); key != "" {
+			e.insert(i, key, strconv.Itoa(e.n.MaxOutput))
+		}
+	}
 	if e.n.Alternatives > 0 && e.req.Asked.Logprobs && !e.topped && e.route.prompt == promptMessages &&
 		!e.n.Remove.Has(OptionTopLogprobs) {
 		e.insert(i, "top_logprobs", strconv.Itoa(e.n.Alternatives))
@@ -250,6 +262,23 @@ func (e *edit) add(i int) {
 	if e.n.AddUsage && e.req.Asked.Stream && !e.usage && e.route.KnowsOption("stream_options") {
 		e.insert(i, "stream_options", `{"include_usage":true}`)
 	}
+}
+
+// addsCap reports whether the answer is to be capped although the client set no cap.
+func (e *edit) addsCap() bool {
+	return e.n.AddMaxOutput && e.n.MaxOutput > 0 && e.req.Asked.MaxTokens == 0
+}
+
+// CapKey is the key of a request that caps its answer, the one that most engines know
+// where there are several; empty when the route's answers have no cap.
+func (r *Route) CapKey() string {
+	best := ""
+	for key, option := range r.options {
+		if option == OptionMaxTokens && (key == "max_tokens" || best != "max_tokens" && (best == "" || key < best)) {
+			best = key
+		}
+	}
+	return best
 }
 
 func (e *edit) insert(i int, name, value string) {

@@ -43,6 +43,31 @@ func TestNarrow(t *testing.T) {
 			wire.Narrowing{MaxOutput: 9},
 			`{"model":"m","max_tokens":null,"max_completion_tokens":null,` + messages + `}`, nil,
 		},
+		"cap added": {
+			"openai.chat", `{"model":"m",` + messages + `}`,
+			wire.Narrowing{MaxOutput: 9, AddMaxOutput: true},
+			`{"model":"m",` + messages + `,"max_tokens":9}`, nil,
+		},
+		"cap added in place of null": {
+			"openai.chat", `{"max_tokens":null,"max_completion_tokens":null,` + messages + `,"model":"m"}`,
+			wire.Narrowing{MaxOutput: 9, AddMaxOutput: true},
+			`{"max_tokens":9,"max_completion_tokens":null,` + messages + `,"model":"m"}`, nil,
+		},
+		"cap added to a completion": {
+			"openai.completions", `{"model":"m","prompt":"x"}`,
+			wire.Narrowing{MaxOutput: 9, AddMaxOutput: true},
+			`{"model":"m","prompt":"x","max_tokens":9}`, nil,
+		},
+		"no cap added to the client's": {
+			"openai.chat", `{"model":"m","max_completion_tokens":5,` + messages + `}`,
+			wire.Narrowing{MaxOutput: 9, AddMaxOutput: true},
+			`{"model":"m","max_completion_tokens":5,` + messages + `}`, nil,
+		},
+		"no cap where answers have none": {
+			"openai.embeddings", `{"model":"m","input":"x"}`,
+			wire.Narrowing{MaxOutput: 9, AddMaxOutput: true},
+			`{"model":"m","input":"x"}`, nil,
+		},
 		"first removed": {
 			"openai.chat", `{"seed":1, "model":"m",` + messages + `}`,
 			wire.Narrowing{Remove: wire.Set(wire.OptionSeed)},
