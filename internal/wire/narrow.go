@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Narrowing says how a request is to be edited. The zero Narrowing changes nothing.
@@ -23,6 +24,9 @@ type Narrowing struct {
 	// that ranks can be told, if the client asked for log-probabilities and Remove
 	// does not list them. 0 leaves the client's number.
 	Alternatives int
+	// MaxInputs caps the prompts or inputs that one request may have; what is more is left
+	// out. 0 means no cap.
+	MaxInputs int
 	// BiasEntries caps the biased tokens that are kept, and BiasLimit the size of
 	// each bias. BiasEntries 0 means no cap; remove [OptionLogitBias] to have none.
 	BiasEntries int
@@ -45,19 +49,9 @@ func (r *Route) Narrow(dst, body []byte, req Request, n Narrowing) (out []byte, 
 	if i >= len(body) || body[i] != '{' {
 		return dst, nil, fmt.Errorf("narrow request: %w", errNotPeeked)
 	}
-	m := members{b: body, i: i}
-	for m.next() {
-		end := skipValue(body, m.value)
-		m.end(end)
-		if end >= 0 {
-			e.member(&m, end)
-		}
-	}
-	end := m.done()
-	if end < 0 {
+	if e.object("", r.options, i) < 0 {
 		return dst, nil, fmt.Errorf("narrow request: %w", errNotPeeked)
 	}
-	e.add(end - 1)
 	return append(e.dst, body[e.from:]...), e.adjusted, nil
 }
 
@@ -76,15 +70,36 @@ type edit struct {
 	topped, usage, capped bool // the key was there and is dealt with
 }
 
+// object edits the fields of the object at src[i], which lies at the path, and returns the
+// index after it, or -1.
+func (e *edit) object(path string, options map[string]Option, i int) int {
+	outer := e.kept
+	e.kept = false
+	defer func() { e.kept = outer }()
+	m := members{b: e.src, i: i}
+	for m.next() {
+		end := skipValue(e.src, m.value)
+		m.end(end)
+		if end >= 0 {
+			e.member(&m, path, options, end)
+		}
+	}
+	end := m.done()
+	if end >= 0 {
+		e.add(path, end-1)
+	}
+	return end
+}
+
 // member edits the member whose value is src[m.value:end].
-func (e *edit) member(m *members, end int) {
+func (e *edit) member(m *members, path string, options map[string]Option, end int) {
 	name := m.name()
-	option, known := e.route.options[string(name)]
+	option, known := options[string(name)]
 	value := e.src[m.value:end]
 	asked := string(value) != "null" && string(value) != "false"
 	if !known {
 		if e.n.DropUnknown {
-			e.adjust(identifier(name))
+			e.adjust(path + identifier(name))
 			e.drop(m, end)
 			return
 		}
@@ -93,13 +108,18 @@ func (e *edit) member(m *members, end int) {
 	}
 	if e.n.Remove.Has(option) {
 		if asked {
-			e.adjust(string(name))
+			e.adjust(path + string(name))
 		}
 		e.drop(m, end)
 		return
 	}
 	e.kept = true
-	if edited, changed := e.value(option, string(name), m.value, end); changed {
+	if option == OptionGroup && e.src[m.value] == '{' {
+		at := path + string(name)
+		e.object(at+".", e.route.groups[at], m.value)
+		return
+	}
+	if edited, changed := e.value(option, path+string(name), m.value, end); changed {
 		e.flush(m.value)
 		e.dst = append(e.dst, edited...)
 		e.from = end
@@ -123,7 +143,7 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 	case OptionBestOf:
 		return e.clamp(name, value, null, e.n.MaxBest)
 	case OptionLogprobs:
-		if e.route.prompt != promptMessages {
+		if e.route.countsLogprobs {
 			return e.alternatives()
 		}
 	case OptionTopLogprobs:
@@ -133,6 +153,10 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 		if e.n.BiasEntries > 0 && !null {
 			return e.bias(name, i)
 		}
+	case OptionInclude:
+		return e.include(name, i)
+	case OptionText:
+		return e.inputs(name, i)
 	case OptionThinking:
 		return e.thinking(name, i, end)
 	case OptionStreamOptions:
@@ -158,7 +182,7 @@ func (e *edit) clamp(name string, value []byte, null bool, most int) ([]byte, bo
 	if most <= 0 || null {
 		return nil, false
 	}
-	if number, ok := wholeNumber(value); ok && number <= most {
+	if number, ok := wholeNumber(value); ok && number <= most && number >= 0 {
 		return nil, false
 	}
 	e.adjust(name)
@@ -248,20 +272,80 @@ func (e *edit) streamOptions(i int) []byte {
 	return append(out, '}')
 }
 
-// add puts in, before the closing brace at src[i], what the request lacks.
-func (e *edit) add(i int) {
+// include leaves out of a list of what the answer should have what the client will not
+// get.
+func (e *edit) include(name string, i int) ([]byte, bool) {
+	if e.src[i] != '[' {
+		return nil, false
+	}
+	out, kept, changed := []byte{'['}, 0, false
+	items(e.src[i:], func(item []byte) {
+		gone := string(item) == includeLogprobs && e.n.Remove.Has(OptionLogprobs) ||
+			string(item) == includeReasoning && e.n.Remove.Has(OptionTokenIDs)
+		if gone {
+			changed = true
+			return
+		}
+		if kept > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, item...)
+		kept++
+	})
+	if !changed {
+		return nil, false
+	}
+	e.adjust(name)
+	return append(out, ']'), true
+}
+
+// inputs leaves out of a list of inputs what is more than the client may send at once.
+func (e *edit) inputs(name string, i int) ([]byte, bool) {
+	most := e.n.MaxInputs
+	if most <= 0 || e.req.Asked.Inputs <= most || e.src[i] != '[' || e.route.texts[name] == textMessages {
+		return nil, false
+	}
+	count, end := 0, 0
+	for el := (elements{b: e.src, i: i}); count < most && el.next(); count++ {
+		end = skipValue(e.src, el.value)
+		el.end(end)
+	}
+	if count == 0 || end <= i {
+		return nil, false
+	}
+	e.adjust(name)
+	out := append([]byte(nil), e.src[i:end]...)
+	return append(out, ']'), true
+}
+
+// add puts in, before the closing brace at src[i] of the object at the path, what the
+// request lacks.
+func (e *edit) add(path string, i int) {
 	if e.addsCap() && !e.capped {
-		if key := e.route.CapKey(); key != "" {
+		object, key := cutPath(e.route.capAt)
+		switch {
+		case key == "":
+		case object == path:
 			e.insert(i, key, strconv.Itoa(e.n.MaxOutput))
+			e.capped = true
+		case path == "": // the object that would hold it is not there
+			e.insert(i, object[:len(object)-1], `{"`+key+`":`+strconv.Itoa(e.n.MaxOutput)+`}`)
 		}
 	}
-	if e.n.Alternatives > 0 && e.req.Asked.Logprobs && !e.topped && e.route.prompt == promptMessages &&
+	group, key := cutPath(e.route.alternativesAt)
+	if e.n.Alternatives > 0 && e.req.Asked.Logprobs && !e.topped && key != "" && group == path &&
 		!e.n.Remove.Has(OptionTopLogprobs) {
-		e.insert(i, "top_logprobs", strconv.Itoa(e.n.Alternatives))
+		e.insert(i, key, strconv.Itoa(e.n.Alternatives))
 	}
-	if e.n.AddUsage && e.req.Asked.Stream && !e.usage && e.route.KnowsOption("stream_options") {
+	if e.n.AddUsage && path == "" && e.req.Asked.Stream && !e.usage && e.route.KnowsOption("stream_options") {
 		e.insert(i, "stream_options", `{"include_usage":true}`)
 	}
+}
+
+// cutPath parts a path into that of the object, its dot included, and the key.
+func cutPath(path string) (object, key string) {
+	at := strings.LastIndexByte(path, '.') + 1
+	return path[:at], path[at:]
 }
 
 // addsCap reports whether the answer is to be capped although the client set no cap.
@@ -269,17 +353,9 @@ func (e *edit) addsCap() bool {
 	return e.n.AddMaxOutput && e.n.MaxOutput > 0 && e.req.Asked.MaxTokens == 0
 }
 
-// CapKey is the key of a request that caps its answer, the one that most engines know
+// CapKey is the field of a request that caps its answer, the one that most engines know
 // where there are several; empty when the route's answers have no cap.
-func (r *Route) CapKey() string {
-	best := ""
-	for key, option := range r.options {
-		if option == OptionMaxTokens && (key == "max_tokens" || best != "max_tokens" && (best == "" || key < best)) {
-			best = key
-		}
-	}
-	return best
-}
+func (r *Route) CapKey() string { return r.capAt }
 
 func (e *edit) insert(i int, name, value string) {
 	e.flush(i)

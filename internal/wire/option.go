@@ -36,6 +36,11 @@ const (
 	OptionDimensions // a shorter vector
 	OptionSystem     // the system's text, where it stands beside the messages
 	OptionThinking   // how much thinking the answer's cap has room for
+	OptionGroup      // an object that holds options of its own
+	OptionInclude    // a list of what the answer should have besides its content
+	OptionRaw        // values before their last function: logits, raw scores
+	OptionPooling    // vectors per token, or not normalised
+	OptionRole       // what the server should do that this one must not be asked for
 	optionCount
 )
 

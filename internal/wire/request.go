@@ -21,7 +21,8 @@ type Request struct {
 	// MaxCompletion is the key that carried the cap on the answer:
 	// "max_tokens", "max_completion_tokens" or "".
 	MaxCompletion string
-	// Unknown lists the top-level keys that the route's table does not know.
+	// Unknown lists the keys that the route's tables do not know, such as "foo" or
+	// "parameters.foo".
 	Unknown []string
 	// Options are those that the request asks for: keys with null or false do not count.
 	Options Options
@@ -68,15 +69,12 @@ func (r *Route) Peek(body []byte) (Request, error) {
 	if i >= len(body) || body[i] != '{' {
 		return Request{}, fault("", "the request body must be a JSON object; it is %s", describe(body, i))
 	}
-	m := members{b: body, i: i}
-	for m.next() {
-		if err := p.member(&m); err != nil {
-			return Request{}, err
-		}
+	end, err := p.object("", r.options, i)
+	if err != nil {
+		return Request{}, err
 	}
-	end := m.done()
 	if end < 0 {
-		return Request{}, fault("", "the request body is not valid JSON near byte %d", m.i)
+		return Request{}, fault("", "the request body is not valid JSON near byte %d", p.at)
 	}
 	if end = skipSpace(body, end); end < len(body) {
 		return Request{}, fault("", "the request body has more after its JSON object, from byte %d on", end)
@@ -109,11 +107,33 @@ type peek struct {
 	keys  [48][]byte
 	count int
 	more  [][]byte // keys beyond the array
-	text  bool
+	total int      // of keys, in all objects
+	texts int      // fields of text that were there
+	at    int      // where reading ended
+
+	streamTold bool // the request says whether it wants a stream
 }
 
-// member reads one top-level member.
-func (p *peek) member(m *members) error {
+// object reads the fields of the object at body[i], which lies at the path, and returns
+// the index after it; -1 is for what is no JSON.
+func (p *peek) object(path string, options map[string]Option, i int) (int, error) {
+	m := members{b: p.body, i: i}
+	keys, count, more := p.keys, p.count, p.more
+	if path != "" {
+		p.count, p.more = 0, nil
+		defer func() { p.keys, p.count, p.more = keys, count, more }()
+	}
+	for m.next() {
+		if err := p.member(&m, path, options); err != nil {
+			return 0, err
+		}
+	}
+	p.at = m.i
+	return m.done(), nil
+}
+
+// member reads one member of an object.
+func (p *peek) member(m *members, path string, options map[string]Option) error {
 	name := m.name()
 	end := checkValue(p.body, m.value, 1)
 	if end < 0 {
@@ -126,14 +146,14 @@ func (p *peek) member(m *members) error {
 	if err := p.once(name); err != nil {
 		return err
 	}
-	option, known := p.route.options[string(name)]
+	option, known := options[string(name)]
 	if !known {
-		return p.unknown(name)
+		return p.unknown(path, name, options)
 	}
 	if p.body[m.value] == 'n' {
 		return nil
 	}
-	return p.option(option, name, m.value, end)
+	return p.option(option, path, name, m.value, end)
 }
 
 // printable is a key as an error may show it.
@@ -145,16 +165,16 @@ func printable(name []byte) string {
 // once refuses a key that was already there.
 func (p *peek) once(name []byte) error {
 	for _, seen := range p.keys[:min(p.count, len(p.keys))] {
-		if string(seen) == string(name) {
+		if p.same(seen, name) {
 			return fault(printable(name), "%s stands twice in the request; send it once", printable(name))
 		}
 	}
 	for _, seen := range p.more {
-		if string(seen) == string(name) {
+		if p.same(seen, name) {
 			return fault(printable(name), "%s stands twice in the request; send it once", printable(name))
 		}
 	}
-	if p.count == maxKeys {
+	if p.total++; p.total > maxKeys {
 		return fault("", "the request has more than %d fields", maxKeys)
 	}
 	if p.count < len(p.keys) {
@@ -166,13 +186,23 @@ func (p *peek) once(name []byte) error {
 	return nil
 }
 
+// same reports whether two keys are one field. A route whose servers take a field under
+// several spellings knows them all, and so must see them as one.
+func (p *peek) same(a, b []byte) bool {
+	if !p.route.twins {
+		return string(a) == string(b)
+	}
+	var x, y [64]byte
+	return string(fold(x[:0], a)) == string(fold(y[:0], b))
+}
+
 // unknown notes a key that no table names. A twin of a known key, in another case or
 // with other dashes, is refused, because servers differ in whether they take it; so is
 // an envelope that would carry known keys past the table.
-func (p *peek) unknown(name []byte) error {
+func (p *peek) unknown(path string, name []byte, options map[string]Option) error {
 	var a, b [64]byte
 	folded := fold(a[:0], name)
-	for known := range p.route.options {
+	for known := range options {
 		if string(fold(b[:0], []byte(known))) == string(folded) {
 			return fault(printable(name), "%s is not a field of this request; write %s", printable(name), known)
 		}
@@ -181,22 +211,26 @@ func (p *peek) unknown(name []byte) error {
 	case "extrabody", "extrafields", "additionalmodelrequestfields":
 		return fault(printable(name), "%s: put its fields at the top level of the request", printable(name))
 	}
-	p.req.Unknown = append(p.req.Unknown, printable(name))
+	p.req.Unknown = append(p.req.Unknown, path+printable(name))
 	return nil
 }
 
 // option reads a known field whose value is not null.
-func (p *peek) option(o Option, name []byte, i, end int) error {
+func (p *peek) option(o Option, path string, name []byte, i, end int) error {
 	value := p.body[i:end]
 	if string(value) != "false" {
 		p.req.Options |= Set(o)
 	}
 	switch o {
+	case OptionGroup:
+		return p.group(path+string(name), i)
 	case OptionModel:
 		return p.model(name, value)
 	case OptionText:
-		p.text = true
-		return p.textOf(name, i)
+		p.texts++
+		return p.textOf(path+string(name), name, i)
+	case OptionInclude:
+		return p.include(name, i)
 	case OptionSystem:
 		return p.system(name, i)
 	case OptionThinking:
@@ -226,6 +260,7 @@ func (p *peek) scalar(o Option, name, value []byte) error {
 	var flag bool
 	switch o {
 	case OptionStream:
+		p.streamTold = true
 		return p.flag(name, value, &p.req.Asked.Stream)
 	case OptionEcho:
 		return p.flag(name, value, &flag)
@@ -234,7 +269,7 @@ func (p *peek) scalar(o Option, name, value []byte) error {
 			return fault(string(name), "max_tokens and max_completion_tokens are the same cap; send one of them")
 		}
 		p.req.MaxCompletion = string(name)
-		return p.whole(name, value, 1, &p.req.Asked.MaxTokens)
+		return p.cap(name, value)
 	case OptionChoices:
 		return p.whole(name, value, 1, &p.req.Asked.N)
 	case OptionTopLogprobs:
@@ -254,22 +289,26 @@ func (p *peek) scalar(o Option, name, value []byte) error {
 
 // finish checks what can only be seen at the end.
 func (p *peek) finish() error {
-	if p.req.Model == "" {
+	r := p.route
+	if p.req.Model == "" && r.needsModel {
 		return fault("model", "model is missing; name the model that should answer")
 	}
-	if !p.text && (p.route.prompt == promptMessages || p.route.prompt == promptInput) {
-		field := "messages"
-		if p.route.prompt == promptInput {
-			field = "input"
-		}
-		return fault(field, "%s is missing", field)
+	if p.texts == 0 && r.needsText != "" {
+		return fault(r.needsText, "%s is missing", r.needsText)
 	}
-	if p.route.needsMax && p.req.Asked.MaxTokens == 0 {
+	if r.needsMax && p.req.Asked.MaxTokens == 0 {
 		return fault("max_tokens", "max_tokens is missing; say how many tokens the answer may have at most")
 	}
 	if p.req.Asked.Inputs == 0 {
 		p.req.Asked.Inputs = 1
 	}
-	p.req.IncludeUsage = p.req.IncludeUsage || p.route.tellsUsage
+	switch r.streams {
+	case streamsAlways:
+		p.req.Asked.Stream = true
+	case streamsUnlessTold:
+		p.req.Asked.Stream = p.req.Asked.Stream || !p.streamTold
+	default:
+	}
+	p.req.IncludeUsage = p.req.IncludeUsage || r.tellsUsage
 	return nil
 }

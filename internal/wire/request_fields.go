@@ -62,12 +62,57 @@ func wholeNumber(value []byte) (int, bool) {
 	return int(number), true
 }
 
-// logprobs is true or false for chats, a number of alternatives for completions.
+// group reads an object that holds options of its own.
+func (p *peek) group(path string, i int) error {
+	if p.body[i] != '{' {
+		return fault(path, "%s must be an object", path)
+	}
+	options := p.route.groups[path]
+	if _, err := p.object(path+".", options, i); err != nil {
+		return err
+	}
+	return nil
+}
+
+// include reads the list of what an answer should have besides its content.
+func (p *peek) include(name []byte, i int) error {
+	if p.body[i] != '[' {
+		return fault(string(name), "%s must be an array", name)
+	}
+	items(p.body[i:], func(item []byte) {
+		switch string(item) {
+		case includeLogprobs:
+			p.req.Asked.Logprobs = true
+			p.req.Options |= Set(OptionLogprobs)
+		case includeReasoning:
+			p.req.Options |= Set(OptionTokenIDs)
+		}
+	})
+	return nil
+}
+
+// What the list of an include may ask for that is acted on.
+const (
+	includeLogprobs  = `"message.output_text.logprobs"`
+	includeReasoning = `"reasoning.encrypted_content"`
+)
+
+// cap reads the cap on the answer. Some servers take a negative number for none.
+func (p *peek) cap(name, value []byte) error {
+	if p.route.unbounded {
+		if number, ok := wholeNumber(value); ok && number < 0 {
+			return nil
+		}
+	}
+	return p.whole(name, value, 1, &p.req.Asked.MaxTokens)
+}
+
+// logprobs is true or false, or a number of alternatives where the route counts them.
 func (p *peek) logprobs(name, value []byte) error {
-	if p.route.prompt == promptMessages {
+	if !p.route.countsLogprobs {
 		return p.flag(name, value, &p.req.Asked.Logprobs)
 	}
-	if string(value) == "false" {
+	if string(value) == "false" || (p.route.zeroLogprobs && string(value) == "0") {
 		return nil
 	}
 	if string(value) == "true" {
@@ -170,9 +215,13 @@ func (p *peek) responseFormat(name []byte, i, end int) error {
 }
 
 // textOf measures what the model will read.
-func (p *peek) textOf(name []byte, i int) error {
-	if p.route.prompt == promptMessages {
+func (p *peek) textOf(path string, name []byte, i int) error {
+	switch p.route.texts[path] {
+	case textMessages:
 		return p.messages(name, i)
+	case textAny:
+		return p.anyText(i)
+	default:
 	}
 	switch p.body[i] {
 	case '"':
@@ -184,6 +233,17 @@ func (p *peek) textOf(name []byte, i int) error {
 	default:
 		return fault(string(name), "%s must be a string or an array", name)
 	}
+}
+
+// anyText measures text in whatever form; a list is that many inputs.
+func (p *peek) anyText(i int) error {
+	if p.body[i] == '[' {
+		count := 0
+		items(p.body[i:], func([]byte) { count++ })
+		p.req.Asked.Inputs = max(p.req.Asked.Inputs, count)
+	}
+	p.within(i)
+	return nil
 }
 
 // inputs reads a list of strings, a list of token ids, or a list of such lists.

@@ -12,20 +12,52 @@ import (
 // come as a user message are none. It never fails: what cannot be read has no text.
 // The body should have passed [Route.Peek]; of one that has not, parts may be missed.
 func (r *Route) Text(body []byte) bartizan.Text {
-	switch r.prompt {
-	case promptMessages:
-		var system []byte
-		if r.KnowsOption("system") {
-			system = valueOf(body, "system")
+	var system, messages []byte
+	var said []string
+	if r.system != "" {
+		system = valueOf(body, r.system)
+	}
+	for _, key := range r.said {
+		value := lookup(body, key)
+		switch {
+		case value == nil:
+		case isMessages(value):
+			messages = value
+		default:
+			if text := anyText(value); text != "" {
+				said = append(said, text)
+			}
 		}
-		return chatText(system, valueOf(body, "messages"))
-	case promptPlain:
-		return plainText(valueOf(body, "prompt"))
-	case promptInput:
-		return plainText(valueOf(body, "input"))
-	default:
+	}
+	if messages != nil {
+		text := chatText(system, messages)
+		if text.Prompt == "" && len(said) > 0 {
+			text.Prompt, text.Turns = strings.Join(said, "\n"), len(said)
+		}
+		return text
+	}
+	if len(said) == 0 {
 		return bartizan.Text{}
 	}
+	return bartizan.Text{Prompt: strings.Join(said, "\n"), System: anyText(system), Turns: 1}
+}
+
+// lookup is valueOf along a path of keys with dots between them.
+func lookup(object []byte, path string) []byte {
+	for key := range strings.SplitSeq(path, ".") {
+		if object = valueOf(object, key); object == nil {
+			return nil
+		}
+	}
+	return object
+}
+
+// isMessages reports whether the value is a list in which something has a role.
+func isMessages(value []byte) (is bool) {
+	items(value, func(item []byte) {
+		is = is || valueOf(item, "role") != nil || valueOf(item, "parts") != nil
+	})
+	return is
 }
 
 // valueOf returns the value of an object's member; the last one counts, and nil means
@@ -78,14 +110,6 @@ func plain(value []byte) (text string, ok bool) {
 	}
 }
 
-func plainText(value []byte) bartizan.Text {
-	text := contentText(value)
-	if text == "" {
-		return bartizan.Text{}
-	}
-	return bartizan.Text{Prompt: text, Turns: 1}
-}
-
 func chatText(beside, messages []byte) bartizan.Text {
 	var text bartizan.Text
 	var prompt []byte
@@ -95,11 +119,14 @@ func chatText(beside, messages []byte) bartizan.Text {
 	}
 	items(messages, func(message []byte) {
 		role, _ := plain(valueOf(message, "role"))
+		if role == "" && valueOf(message, "parts") != nil {
+			role = "user" // Gemini lets it out
+		}
 		switch role {
 		case "system", "developer":
-			system = append(system, contentText(valueOf(message, "content")))
-		case "user":
-			content := valueOf(message, "content")
+			system = append(system, contentText(contentOf(message)))
+		case "user", "USER":
+			content := contentOf(message)
 			if onlyToolResults(content) {
 				return
 			}
@@ -109,6 +136,38 @@ func chatText(beside, messages []byte) bartizan.Text {
 	})
 	text.Prompt, text.System = contentText(prompt), strings.Join(system, "\n")
 	return text
+}
+
+// contentOf returns what a message says, under whichever key.
+func contentOf(message []byte) []byte {
+	for _, key := range [...]string{"content", "parts", "message"} {
+		if content := valueOf(message, key); content != nil {
+			return content
+		}
+	}
+	return nil
+}
+
+// anyText joins the texts of a value, whatever holds them.
+func anyText(value []byte) string {
+	if len(value) > 0 && value[0] == '{' {
+		for _, key := range [...]string{"text", "content", "parts", "data", "inputs"} {
+			if inner := valueOf(value, key); inner != nil {
+				return anyText(inner)
+			}
+		}
+		return ""
+	}
+	if text, ok := plain(value); ok {
+		return text
+	}
+	var texts []string
+	items(value, func(item []byte) {
+		if text := anyText(item); text != "" {
+			texts = append(texts, text)
+		}
+	})
+	return strings.Join(texts, "\n")
 }
 
 // onlyToolResults reports whether content is a list of parts that all are results of

@@ -1,72 +1,76 @@
 package wire
 
-import "strings"
-
 // tables says where in a route's requests and answers the things lie that are acted on.
 type tables struct {
 	options map[string]Option
-	prompt  promptForm
-	answer  *node // of whole bodies and of stream events
+	// groups are the tables of objects within a request, by their path.
+	groups map[string]map[string]Option
+	// texts are the forms of the fields that hold text, by their path.
+	texts map[string]textForm
+	// said are the fields that hold what the caller says, most telling last; system is the
+	// one of the system's text.
+	said   []string
+	system string
+	// twins is set where servers take a field in several spellings.
+	twins bool
+
+	answer *node // of whole bodies and of stream events
 	// events are the names of stream events that a client may see, one of each.
 	events []string
+	// framing is how streams are cut.
+	framing Framing
 
+	needsModel bool
+	needsText  string // the field that must be there
 	// needsMax is set when a request must say how long its answer may be.
 	needsMax bool
+	// capAt is the field that caps the answer.
+	capAt string
+	// unbounded is set where a cap under zero means none.
+	unbounded bool
+	// streams says when an answer is a stream.
+	streams streamForm
 	// tellsUsage is set when every stream tells its usage, asked or not.
 	tellsUsage bool
 
+	// countsLogprobs is set where the wish for log-probabilities is the number of
+	// alternatives, and zeroLogprobs where 0 of them means that none are wanted.
+	countsLogprobs, zeroLogprobs bool
 	// alternatives is how many alternatives per token every engine of the dialect
-	// will give.
-	alternatives int
+	// will give, and alternativesAt the field that asks for them.
+	alternatives   int
+	alternativesAt string
+
+	// marks are keys one of which tells a request from those of other routes on the path.
+	marks []string
+	// query are the parameters of the URL that go on to the upstream.
+	query []string
 }
 
-// promptForm says how a request carries its text.
-type promptForm uint8
+// textForm says how a request's field carries text.
+type textForm uint8
 
 const (
-	promptNone     promptForm = iota
-	promptMessages            // "messages", with roles
-	promptPlain               // "prompt": a string, strings, token ids, lists of token ids
-	promptInput               // "input", in the same forms
+	textList     textForm = iota // a string, strings, token ids, lists of token ids
+	textMessages                 // messages, with roles
+	textAny                      // anything
 )
 
-// routes is only added to: records number the routes by their place.
-var routes = []*Route{ //nolint:gochecknoglobals // a static table
-	{
-		Name: "openai.chat", Method: "POST", Path: "/v1/chat/completions", Dialect: DialectOpenAI, Class: ClassGenerate,
-		tables: tables{
-			options: openAIChatOptions(), prompt: promptMessages, alternatives: 20,
-			answer: openAIChatAnswer(),
-		},
-	},
-	{
-		Name: "openai.completions", Method: "POST", Path: "/v1/completions", Dialect: DialectOpenAI, Class: ClassGenerate,
-		tables: tables{
-			options: openAICompletionOptions(), prompt: promptPlain, alternatives: 5,
-			answer: openAICompletionAnswer(),
-		},
-	},
-	{
-		Name: "openai.embeddings", Method: "POST", Path: "/v1/embeddings", Dialect: DialectOpenAI, Class: ClassEmbed,
-		tables: tables{
-			options: openAIEmbeddingOptions(), prompt: promptInput,
-			answer: openAIEmbeddingAnswer(),
-		},
-	},
-	{
-		Name: "openai.models", Method: "GET", Path: "/v1/models", Dialect: DialectOpenAI, Class: ClassMetadata,
-		tables: tables{answer: openAIModelsAnswer()},
-	},
-	{
-		Name: "openai.model", Method: "GET", Path: "/v1/models/{id}", Dialect: DialectOpenAI, Class: ClassMetadata,
-		tables: tables{answer: openAIModelsAnswer()},
-	},
-	{
-		Name: "anthropic.messages", Method: "POST", Path: "/v1/messages", Dialect: DialectAnthropic, Class: ClassGenerate,
-		tables: tables{
-			options: anthropicMessagesOptions(), prompt: promptMessages,
-			answer: anthropicMessagesAnswer(), events: strings.Fields(anthropicEvents),
-			needsMax: true, tellsUsage: true,
-		},
-	},
-}
+// streamForm says when an answer is a stream.
+type streamForm uint8
+
+const (
+	streamsWhenAsked  streamForm = iota // by the request's field
+	streamsUnlessTold                   // unless that is false
+	streamsAlways
+)
+
+// Framing is how a stream is cut into events.
+type Framing uint8
+
+// The framings.
+const (
+	FramingSSE   Framing = iota // server-sent events
+	FramingLines                // one JSON document per line
+	FramingArray                // the elements of one JSON array
+)

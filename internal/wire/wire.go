@@ -12,11 +12,7 @@
 // that what is not changed leaves byte for byte as it came.
 package wire
 
-import (
-	"net/url"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Dialect is a provider's way of speaking: the shape of its errors and the names
 // of its headers.
@@ -24,8 +20,12 @@ type Dialect uint8
 
 // The dialects.
 const (
-	DialectOpenAI Dialect = iota
-	DialectAnthropic
+	DialectOpenAI    Dialect = iota
+	DialectAnthropic         // typed errors
+	DialectGoogle            // a code, a text and a status
+	DialectPlain             // a text under "error"
+	DialectTyped             // likewise, and its kind beside it, as TGI writes
+	DialectMessage           // a text under "message"
 )
 
 // Class says what a route is for, and so whether it is open by default.
@@ -48,60 +48,135 @@ type Route struct {
 	Path    string
 	Dialect Dialect
 	Class   Class
+	// Engines are those that serve the route.
+	Engines Engines
+	// Open is set on a route that clients need and that tells no more than the names of
+	// models, though its class is closed by default.
+	Open bool
 
 	tables
+}
+
+// ByDefault reports whether the route is open where nobody said otherwise: those that
+// generate, embed or score, and the lists of models.
+func (r *Route) ByDefault() bool {
+	return r.Open || r.Class == ClassGenerate || r.Class == ClassEmbed || r.Class == ClassScore
 }
 
 // Routes returns the route table. Callers must not change it.
 func Routes() []*Route { return routes }
 
-// Find returns the route of a method and an escaped path. A path must match exactly: other
-// letter case, doubled or trailing slashes and dot segments make it unknown. When
-// the path exists under another method, r is nil and pathKnown is true.
-func Find(method, path string) (r *Route, pathKnown bool) {
-	for _, candidate := range routes {
-		if !candidate.matches(path) {
+// Found are the routes that a request may be for.
+type Found struct {
+	// Routes are in the order of the table. More than one has the path and the method where
+	// engines share a path.
+	Routes []*Route
+	// Model is the model that the path names, if it names one.
+	Model string
+	// Known is set when the path exists under any method.
+	Known bool
+}
+
+// Lookup returns the routes of a method and an escaped path. A path must match exactly:
+// other letter case, doubled or trailing slashes and dot segments make it unknown.
+func Lookup(method, path string) Found {
+	var found Found
+	for _, entry := range paths.literal[path] {
+		found.Known = true
+		if entry.method == method {
+			found.Routes = entry.routes
+			return found
+		}
+	}
+	for _, entry := range paths.patterns {
+		model, ok := entry.path.match(path)
+		if !ok {
 			continue
 		}
-		if candidate.Method == method {
-			return candidate, true
+		found.Known = true
+		if entry.method == method {
+			found.Routes, found.Model = entry.routes, model
+			return found
 		}
-		pathKnown = true
 	}
-	return nil, pathKnown
+	return found
 }
 
-// matches reports whether an escaped path is the route's. A trailing {id} stands for
-// the name of a model.
-func (r *Route) matches(path string) bool {
-	prefix, open := strings.CutSuffix(r.Path, "{id}")
-	if !open {
-		return r.Path == path
+// Find returns the first of the routes that [Lookup] returns. When the path exists under
+// another method, r is nil and pathKnown is true.
+func Find(method, path string) (r *Route, pathKnown bool) {
+	found := Lookup(method, path)
+	if len(found.Routes) == 0 {
+		return nil, found.Known
 	}
-	id, ok := strings.CutPrefix(path, prefix)
-	return ok && isModelID(id)
+	return found.Routes[0], true
 }
 
-// isModelID reports whether an escaped path can be the name of a model and nothing
-// else: no server may read it as a way to another path.
-func isModelID(escaped string) bool {
-	id, err := url.PathUnescape(escaped)
-	if err != nil {
-		return false
-	}
-	for i := range len(id) {
-		c := id[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !letter && strings.IndexByte("-._:@+/", c) < 0 {
-			return false
+// Choose returns the route that the engine has; nil when it has none. Of an engine that is
+// not known yet, the body tells which of the routes that share the path it is for.
+func (f Found) Choose(e Engine, body []byte) *Route {
+	for _, r := range f.Routes {
+		if r.Engines.Has(e) && r.marked(body) {
+			return r
 		}
 	}
-	for segment := range strings.SplitSeq(id, "/") {
-		if segment == "" || segment == "." || segment == ".." {
-			return false
+	return nil
+}
+
+// marked reports whether the body has one of the keys that tell the route from others on
+// its path; a route without such keys takes every body.
+func (r *Route) marked(body []byte) bool {
+	if len(r.marks) == 0 {
+		return true
+	}
+	for _, key := range r.marks {
+		if valueOf(body, key) != nil {
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// ModelOf returns the model that a body names, or nothing; it reads no more of the body
+// than it must.
+func ModelOf(body []byte) string {
+	name, _ := plain(valueOf(body, "model"))
+	return name
+}
+
+// pathEntry are the routes of one method and path.
+type pathEntry struct {
+	method string
+	path   pathPattern
+	routes []*Route
+}
+
+// pathTable finds routes by their paths.
+type pathTable struct {
+	literal  map[string][]*pathEntry
+	patterns []*pathEntry
+}
+
+var paths = compilePaths(routes) //nolint:gochecknoglobals // compiled from a static table
+
+func compilePaths(routes []*Route) pathTable {
+	t := pathTable{literal: map[string][]*pathEntry{}}
+	entries := map[string]*pathEntry{}
+	for _, r := range routes {
+		key := r.Method + " " + r.Path
+		if e := entries[key]; e != nil {
+			e.routes = append(e.routes, r)
+			continue
+		}
+		e := &pathEntry{method: r.Method, path: compilePath(r.Path), routes: []*Route{r}}
+		entries[key] = e
+		if len(e.path.parts) == 1 && e.path.parts[0].name == "" {
+			t.literal[r.Path] = append(t.literal[r.Path], e)
+		} else {
+			t.patterns = append(t.patterns, e)
+		}
+	}
+	return t
 }
 
 // Alternatives is how many alternatives per token every engine that serves the route
@@ -130,3 +205,9 @@ func (r *Route) KnowsOption(key string) bool {
 	_, ok := r.options[key]
 	return ok
 }
+
+// Framing is how the route's answers are cut when they come as a stream.
+func (r *Route) Framing() Framing { return r.framing }
+
+// Query lists the parameters of a request's URL that go on to the upstream.
+func (r *Route) Query() []string { return r.query }
