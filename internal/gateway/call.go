@@ -195,7 +195,7 @@ func (c *call) shape() bool {
 	profile := c.admission.Profile
 	if c.known {
 		room := make([]byte, 0, len(c.body.bytes)+narrowingRoom)
-		n, _, err := guard.NarrowRequest(c.route, profile, c.peeked, int(c.admission.MaxOutput), room, c.body.bytes)
+		n, _, err := guard.NarrowRequest(c.route, profile, c.peeked, c.admission.Cap(), room, c.body.bytes)
 		if err != nil {
 			return c.refuseRequest(err)
 		}

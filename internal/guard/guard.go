@@ -115,7 +115,7 @@ type Ask struct {
 	Standing []ratelimit.Standing
 }
 
-// Admit decides whether the request may pass now, and reserves the worst case of it. An
+// Admit decides whether the request may pass now, and reserves what it may cost. An
 // error means that the counters could not be asked; nothing is reserved. A denial leaves
 // every counter as it was.
 func (g *Guard) Admit(ctx context.Context, now time.Time, ask *Ask) (Admission, error) {
@@ -239,35 +239,6 @@ func promptOf(ask *Ask, scopes []ratelimit.Scope) uint64 {
 		return 0
 	}
 	return ask.Prompt()
-}
-
-// demand is the worst case of a request: the tokens it brings, the longest answers it
-// may get, and the numbers in them. What only asks about models costs a request too:
-// every request makes a record.
-func (adm *Admission) demand(ask *Ask) ratelimit.Demand {
-	asked, input := &ask.Request.Asked, adm.inputTokens
-	d := ratelimit.Demand{Requests: 1, InFlight: 1, Input: input, Prompt: input}
-	if ask.Route.Class == wire.ClassGenerate {
-		output := int64(asked.MaxTokens)
-		if output == 0 {
-			output = adm.Rules.DefaultOutput
-		}
-		copies := min(max(asked.N, 1), max(adm.Profile.NMax, 1))
-		d.Output = min(output, adm.MaxOutput) * int64(copies) * int64(max(asked.Inputs, 1))
-		if asked.Logprobs && adm.Profile.Logprobs.Allow {
-			// The token itself and its alternatives; it may be one of them.
-			d.Values = d.Output * int64(1+min(asked.TopLogprobs, adm.Profile.Logprobs.TopK))
-		}
-	}
-	if ask.Route.Class != wire.ClassMetadata {
-		d.Prompts = 1
-	}
-	d.Tokens = input + d.Output
-	d.Cost = adm.policy.Cost(adm.model, bartizan.Usage{InputTokens: input, OutputTokens: d.Output})
-	if asked.Stream {
-		d.Streams = 1
-	}
-	return d
 }
 
 // Result is what became of an admitted request.

@@ -67,7 +67,7 @@ func BenchmarkNarrowRequest(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		got, _, err := guard.NarrowRequest(r, p, req, 512, dst[:0], body)
+		got, _, err := guard.NarrowRequest(r, p, req, guard.Cap{Most: 512}, dst[:0], body)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -17,7 +17,7 @@ type Narrowed struct {
 // When the profile refuses the request it returns a reason and, as error, the
 // [*wire.RequestError] that the client may read.
 func NarrowRequest(
-	r *wire.Route, p *coarsen.Profile, req wire.Request, maxOutput int, dst, body []byte,
+	r *wire.Route, p *coarsen.Profile, req wire.Request, most Cap, dst, body []byte,
 ) (Narrowed, *bartizan.Reason, error) {
 	if len(req.Unknown) > 0 && p.UnknownRequest == coarsen.UnknownReject {
 		field := req.Unknown[0]
@@ -27,7 +27,7 @@ func NarrowRequest(
 		}
 	}
 	n := wire.Narrowing{
-		MaxOutput: maxOutput, MaxChoices: p.Choices(), MaxBest: p.Choices(),
+		MaxOutput: most.Most, AddMaxOutput: most.Always, MaxChoices: p.Choices(), MaxBest: p.Choices(),
 		Remove:      removed(p, req),
 		BiasEntries: p.LogitBias.Entries, BiasLimit: p.LogitBias.Limit,
 		DropUnknown: true,

@@ -21,7 +21,7 @@ func narrow(t testing.TB, routeName string, p *coarsen.Profile, body string) (ma
 	if err != nil {
 		t.Fatalf("Peek(%s): %v", body, err)
 	}
-	got, reason, err := guard.NarrowRequest(r, p, req, 512, nil, []byte(body))
+	got, reason, err := guard.NarrowRequest(r, p, req, guard.Cap{Most: 512}, nil, []byte(body))
 	if err != nil || reason != nil {
 		t.Fatalf("NarrowRequest(%s): %v, %v", body, reason, err)
 	}
@@ -152,7 +152,7 @@ func TestNarrowRequestRefusesUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, reason, err := guard.NarrowRequest(r, profile(t, "public"), req, 512, nil, body)
+	got, reason, err := guard.NarrowRequest(r, profile(t, "public"), req, guard.Cap{Most: 512}, nil, body)
 	fault, ok := errors.AsType[*wire.RequestError](err)
 	if !ok || fault.Param != "zz" || reason == nil || reason.Code != "bad_request" || len(got.Body) != 0 {
 		t.Errorf("NarrowRequest = %q, %+v, %v; want a refusal that names zz", got.Body, reason, err)
@@ -187,7 +187,7 @@ func FuzzNarrow(f *testing.F) {
 			}
 			for _, name := range profileNames {
 				p := profile(t, name)
-				got, reason, err := guard.NarrowRequest(r, p, req, 512, nil, body)
+				got, reason, err := guard.NarrowRequest(r, p, req, guard.Cap{Most: 512}, nil, body)
 				if reason != nil {
 					if p.UnknownRequest != coarsen.UnknownReject || len(req.Unknown) == 0 {
 						t.Fatalf("%s %s refused %q: %v", r.Name, name, body, err)

@@ -44,8 +44,10 @@ type Rules struct {
 	Models      []ModelRules
 	// MaxOutput is the most tokens that one answer may have.
 	MaxOutput int64
-	// DefaultOutput is how many tokens are reserved when the caller set no cap.
+	// DefaultOutput is how many tokens are reserved when the caller set no cap. With
+	// ReserveWorst it is MaxOutput instead, and the answer is capped at it.
 	DefaultOutput int64
+	ReserveWorst  bool
 	Profile       *coarsen.Profile
 	// Plain is the profile without numbers, for an account that has had its share of them.
 	Plain *coarsen.Profile
@@ -227,7 +229,10 @@ func compileTier(tier TierSpec, s *Spec) *[levels]Rules {
 			return lower(canonical(ls).Scale(num, den), ceilings, s.Shadow)
 		}
 		r := &rules[level]
-		*r = Rules{Limits: tighten(tier.Limits), Key: tighten(tier.Key), Deny: deny, ExactHeaders: tier.ExactHeaders}
+		*r = Rules{
+			Limits: tighten(tier.Limits), Key: tighten(tier.Key), Deny: deny, ExactHeaders: tier.ExactHeaders,
+			ReserveWorst: tier.ReserveWorst,
+		}
 		r.Profile, r.Plain = profiles(tier.Coarsen, stricter)
 		r.MaxOutput, r.DefaultOutput = outputs(tier, r.Limits, level)
 		for _, m := range tier.Models {

@@ -46,6 +46,9 @@ type TierSpec struct {
 	MaxOutput int64
 	// DefaultOutput is how many tokens of answer are reserved when the caller set no cap.
 	DefaultOutput int64
+	// ReserveWorst reserves MaxOutput in place of DefaultOutput, and caps the answer at it,
+	// so that no answer costs more than was reserved for it.
+	ReserveWorst bool `json:",omitempty"`
 	// Coarsen says what the tier may see of an answer.
 	Coarsen coarsen.Profile
 	// ExactHeaders tells what is left of limits exactly; without it what is told is rounded

@@ -106,7 +106,7 @@ func (l *lane) push(e *event, adm *guard.Admission, g *guess) {
 	}
 	usage := g.usage
 	if g.whole {
-		usage.OutputTokens = longest(e, adm, cmp.Or(int64(e.asked.MaxTokens), adm.Rules.DefaultOutput))
+		usage.OutputTokens = longest(e, adm, cmp.Or(int64(e.asked.MaxTokens), adm.Uncapped()))
 	}
 	usage.OutputTokens = min(usage.OutputTokens, longest(e, adm, adm.MaxOutput))
 	l.admitted++
