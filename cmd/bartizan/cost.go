@@ -117,7 +117,7 @@ func (c *costCmd) policy(a *app) (*policy.Policy, error) {
 	if err != nil {
 		return nil, usageError(err)
 	}
-	switch n := len(cfg.Policy.Prices); {
+	switch n := cfg.Policy.Priced(); {
 	case n == 0:
 		a.hint("bartizan: no model has a price, so that only accounts cost anything; see price below models in the configuration")
 	case n > 1 && c.Model == "":

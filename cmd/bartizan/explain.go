@@ -218,6 +218,11 @@ func (a *app) printExplanation(e *policy.Explanation) {
 	line("profile", "%s (%s): %s", e.Profile.Name, tells(e.Profile), steps(e.Profile.Steps))
 	line("max output", "%d tokens: %s", e.MaxOutput.Tokens, steps(e.MaxOutput.Steps))
 	line("default output", "%d tokens", e.DefaultOutput)
+	if e.Reserve.Mode == "worst" {
+		line("reserve", "worst: %d tokens for an answer without a cap, which the upstream gets as its cap", e.Reserve.Tokens)
+	} else {
+		line("reserve", "typical: %d tokens for an answer without a cap; what it has beyond them is owed", e.Reserve.Tokens)
+	}
 	fmt.Fprintln(a.out)
 	head := []string{"LIMIT", "OF", ">AMOUNT"}
 	if e.Live {

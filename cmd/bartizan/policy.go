@@ -88,25 +88,17 @@ func counted(n int, noun string) string {
 // and so do the names of upstreams.
 func lintConfig(cfg config.Config) []policy.Remark {
 	remarks := policy.Lint(cfg.Policy)
-	var priced []int // places of the policy's prices among the models
-	for i, m := range cfg.Models {
-		if m.Price != (config.Price{}) {
-			priced = append(priced, i)
-		}
-	}
 	for i, r := range remarks {
 		if r.Path == "prices" {
 			remarks[i].Path = "models"
 		}
-		for k, at := range priced {
-			if r.Path == fmt.Sprintf("prices[%d]", k) {
-				remarks[i].Path = fmt.Sprintf("models[%d].price", at)
-			}
+		if at, ok := strings.CutPrefix(r.Path, "prices["); ok { // the first prices are those of the first models
+			remarks[i].Path = "models[" + at + ".price"
 		}
 	}
 	var unreachable []policy.Remark
 	for i, m := range cfg.Models {
-		if slices.Contains(priced, i) && pricedBefore(remarks, i) {
+		if m.Price != (config.Price{}) && pricedBefore(remarks, i) {
 			continue // said of its price
 		}
 		for k, earlier := range cfg.Models[:i] {

@@ -27,6 +27,9 @@ func (d *decoder) check(c *Config) {
 			continue
 		}
 		upstreams[u.Name] = i
+		if u.KeyHeader != "" && u.KeyFile == "" {
+			d.late(fmt.Sprintf("upstreams[%d].key_header", i), "there is no key that it could carry; name its file with key_file")
+		}
 	}
 	d.checkModels(c, upstreams)
 	for i, name := range c.Review.FourEyes {

@@ -42,6 +42,17 @@ func (k object) print() (printed, bool) {
 	return printMapping(out), len(out) > 0
 }
 
+// keys are those of the mapping.
+func (k object) keys() []field { return k.fields }
+
+// named is a mapping that stands in many places. The schema has it once, by its name.
+type named struct {
+	name string
+	object
+}
+
+func (k named) schema() schema { return schema{"$ref": "#/$defs/" + k.name} }
+
 // list is a list of mappings. It replaces what was there.
 type list struct {
 	size  func() int

@@ -13,6 +13,7 @@ package config
 
 import (
 	"errors"
+	"path"
 	"time"
 
 	"bartizan"
@@ -51,12 +52,14 @@ type Upstream struct {
 	// URL is the base to which paths are appended: http or https, without credentials,
 	// query and fragment.
 	URL string
-	// Engine is what serves there, such as "vllm"; "auto" leaves it open. Nothing depends
-	// on it yet.
+	// Engine is what serves there, such as "vllm"; "auto" leaves it open. How the key is
+	// sent depends on it, and nothing else yet.
 	Engine string
 	// KeyFile names the file that holds the upstream's own key; empty means that it needs
 	// none. Whoever reads the file checks its permissions.
 	KeyFile string
+	// KeyHeader names the header that carries the key as it is; empty leaves it to Engine.
+	KeyHeader string
 }
 
 // Model says what is known about the models that a pattern names.
@@ -75,8 +78,18 @@ type Model struct {
 	// made of it.
 	Price Price
 	// HiddenSize and Vocabulary are the model's width and number of tokens, from which the
-	// cost of copying it follows; 0 means unknown. Nothing is computed from them yet.
+	// cost of copying it follows; 0 means unknown.
 	HiddenSize, Vocabulary int64
+}
+
+// Model returns what is known of a model: the first entry that matches it.
+func (c *Config) Model(name string) (Model, bool) {
+	for _, m := range c.Models {
+		if ok, _ := path.Match(m.Match, name); ok {
+			return m, true
+		}
+	}
+	return Model{}, false
 }
 
 // Price is in dollars per million tokens; 0 means unknown or free, and for Cached and

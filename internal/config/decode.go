@@ -267,8 +267,8 @@ func unknownKey(key string, fields []field) string {
 		return near
 	}
 	for _, f := range fields { // right key, one storey too high
-		if o, ok := f.kind.(object); ok {
-			for _, below := range o.fields {
+		if o, ok := f.kind.(interface{ keys() []field }); ok {
+			for _, below := range o.keys() {
 				if below.key == plainKey(key) {
 					return "; did you mean " + f.key + "." + below.key + "?"
 				}

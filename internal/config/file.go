@@ -30,6 +30,7 @@ type tierFile struct {
 	coarsen       string
 	maxOutput     int64
 	defaultOutput int64
+	reserve       string
 	watermark     float64
 	shipped       bool
 	exact         bool
@@ -56,7 +57,10 @@ func openFile(c *Config) *file {
 	for name, spec := range c.Policy.Tiers {
 		t := &tierFile{
 			coarsen: spec.Coarsen.Name, maxOutput: spec.MaxOutput, defaultOutput: spec.DefaultOutput,
-			watermark: spec.WatermarkStrength, exact: spec.ExactHeaders, shipped: true,
+			watermark: spec.WatermarkStrength, exact: spec.ExactHeaders, shipped: true, reserve: reserveTypical,
+		}
+		if spec.ReserveWorst {
+			t.reserve = reserveWorst
 		}
 		t.limits.take(spec.Limits)
 		t.key.take(spec.Key)
@@ -81,6 +85,12 @@ func openFile(c *Config) *file {
 	return f
 }
 
+// What is reserved for an answer without a cap.
+const (
+	reserveTypical = "typical"
+	reserveWorst   = "worst"
+)
+
 func (f *file) group(name string) *limitsFile {
 	if f.groups[name] == nil {
 		f.groups[name] = &limitsFile{}
@@ -94,7 +104,7 @@ func (t *tierFile) spec() policy.TierSpec {
 	s := policy.TierSpec{
 		Limits: t.limits.limits(), Key: t.key.limits(),
 		MaxOutput: t.maxOutput, DefaultOutput: t.defaultOutput, Coarsen: profile, WatermarkStrength: t.watermark,
-		ExactHeaders: t.exact,
+		ExactHeaders: t.exact, ReserveWorst: t.reserve == reserveWorst,
 	}
 	for i := range t.models {
 		m := &t.models[i]
@@ -206,8 +216,9 @@ func (f *file) upstreams() list {
 		return []field{
 			{key: "name", doc: "What models and messages call it.", required: true, kind: text{to: &u.Name, want: "1 to 64 of a-z A-Z 0-9 . _ -", check: checkName}},
 			{key: "url", doc: "Base URL: http or https, without credentials, query and fragment.", required: true, kind: text{to: &u.URL, want: wantURL, check: checkBaseURL, hide: true}},
-			{key: "engine", doc: "What serves there.", kind: choice{&u.Engine, []string{"auto", "openai", "vllm", "sglang", "tgi", "llamacpp", "ollama"}, "engine"}, idle: "every upstream is taken to speak the OpenAI API", when: func() bool { return u.Engine != "auto" }},
+			{key: "engine", doc: "What serves there; anthropic and gemini take their key in a header of their own.", kind: choice{&u.Engine, engines(), "engine"}, idle: "nothing else depends on it yet", when: func() bool { return !slices.Contains([]string{"auto", "anthropic", "gemini"}, u.Engine) }},
 			{key: "key_file", doc: "File that holds the upstream's own key, which no client ever sees.", kind: text{to: &u.KeyFile, want: "a file's path", hide: true}},
+			{key: "key_header", doc: "Header that carries the key as it stands in the file, such as x-api-key or api-key; without it that of the engine, or Authorization with Bearer before the key.", kind: text{to: &u.KeyHeader, want: "a header's name such as x-api-key", check: checkHeader, hide: true}},
 		}
 	}
 	return list{
@@ -215,6 +226,13 @@ func (f *file) upstreams() list {
 		add:   func() { c.Upstreams = append(c.Upstreams, Upstream{Engine: "auto"}) },
 		at:    func(i int) []field { return fields(&c.Upstreams[i]) },
 		model: func() []field { return fields(&Upstream{}) },
+	}
+}
+
+// engines are what may serve at an upstream.
+func engines() []string {
+	return []string{
+		"auto", "openai", "vllm", "sglang", "tgi", "llamacpp", "ollama", "triton", "tfserving", "anthropic", "gemini",
 	}
 }
 
@@ -234,8 +252,8 @@ func (f *file) models() list {
 			}}},
 			{key: "tokenizer", doc: "Vocabulary by which answers are counted that report no usage; without it, or with estimate, the count is learnt from what is reported.", kind: choice{&m.Tokenizer, []string{"o200k_base", "cl100k_base", "estimate"}, "tokenizer"}},
 			{key: "kind", doc: "What the model does.", kind: choice{&m.Kind, []string{"generate", "embed", "classify", "rerank"}, "kind"}, idle: "nothing depends on it yet"},
-			{key: "hidden_size", doc: "Width of the model.", kind: size{to: &m.HiddenSize, least: 1, most: 1e9, absentZero: true}, idle: "nothing is computed from it yet"},
-			{key: "vocabulary", doc: "Number of tokens in its vocabulary.", kind: size{to: &m.Vocabulary, least: 1, most: 1e9, absentZero: true}, idle: "nothing is computed from it yet"},
+			{key: "hidden_size", doc: "Width of the model, from which the cost command tells what copying it takes.", kind: size{to: &m.HiddenSize, least: 1, most: 1e9, absentZero: true}},
+			{key: "vocabulary", doc: "Number of tokens in its vocabulary, for the same.", kind: size{to: &m.Vocabulary, least: 1, most: 1e9, absentZero: true}},
 		}
 	}
 	return list{
@@ -257,6 +275,7 @@ func (f *file) tierDict() dict {
 			{key: "exact_headers", doc: "Tell what is left of limits exactly, not rounded down to a twentieth.", kind: truth{to: &t.exact}},
 			{key: "max_output", doc: "Most tokens that one answer may have. Without it as shipped, but at most half of what the limits on tokens grant at once.", kind: size{to: &t.maxOutput, least: 1, most: maxAmount}},
 			{key: "default_output", doc: "Tokens reserved for an answer when the caller set no cap.", kind: size{to: &t.defaultOutput, least: 1, most: maxAmount}},
+			{key: "reserve", doc: "What is reserved when the caller set no cap: typical is default_output, and what an answer has beyond it is owed by the next requests; worst is max_output, which the upstream then gets as the cap, so that nothing is owed.", kind: choice{&t.reserve, []string{reserveTypical, reserveWorst}, "way to reserve"}},
 			{key: "coarsen", doc: "What the tier may see of an answer.", kind: profile(&t.coarsen)},
 			{key: "watermark", doc: "Marks in answers.", kind: object{[]field{
 				{key: "strength", doc: "How strong they are; 0 is none.", kind: number{&t.watermark, 10}},
@@ -375,11 +394,6 @@ func (f *file) close(d *decoder) {
 			f.config.Policy.Organisations[name] = ls
 		}
 	}
-	f.config.Policy.Prices = nil
-	for _, m := range f.config.Models {
-		if m.Price != (Price{}) {
-			f.config.Policy.Prices = append(f.config.Policy.Prices, m.Price.of(m.Match))
-		}
-	}
+	f.config.Policy.Prices = prices(f.config.Models)
 	f.config.Policy.Tiers, f.config.Policy.Levels = tiers, levels
 }

@@ -112,17 +112,17 @@ func (f *limitsFile) close(d *decoder, path string) {
 
 // object is the mapping of the limits. In a tier, what ships with a limit is printed also
 // when there is none, since leaving it out would bring the shipped one back.
-func (f *limitsFile) object(tier bool) object {
+func (f *limitsFile) object(tier bool) named {
 	fields := make([]field, 0, len(limitRows)+2)
 	for i, row := range limitRows {
 		fields = append(fields, field{key: row.dimension.String(), doc: row.doc, kind: f.rates[i].object(row.dimension, tier)})
 	}
-	return object{append(fields,
+	return named{"limits", object{append(fields,
 		field{key: "streams", doc: "Streamed answers under way at once.", kind: amount(&f.streams, !tier)},
-		field{key: "concurrent", doc: "Requests under way at once.", kind: amount(&f.inFlight, true)})}
+		field{key: "concurrent", doc: "Requests under way at once.", kind: amount(&f.inFlight, true)})}}
 }
 
-func (r *rateFile) object(d ratelimit.Dimension, tier bool) object {
+func (r *rateFile) object(d ratelimit.Dimension, tier bool) named {
 	var fields []field
 	for i, w := range limitWindows {
 		if w.window == ratelimit.Minute && d == ratelimit.Prompts {
@@ -142,14 +142,39 @@ func (r *rateFile) object(d ratelimit.Dimension, tier bool) object {
 			})
 		}
 	}
-	return object{append(fields, field{
+	name := "rate"
+	switch d {
+	case ratelimit.Cost:
+		name = "rate_of_cost"
+	case ratelimit.Prompts:
+		name = "rate_of_prompts"
+	default:
+	}
+	return named{name, object{append(fields, field{
 		key: "shadow", doc: "Only watch: what these limits would refuse passes and is recorded.", kind: truth{to: &r.shadow, absentFalse: true},
-	})}
+	})}}
 }
 
 // amount is the amount of a limit. absent leaves the key out when there is no limit.
 func amount(to *int64, absent bool) size {
 	return size{to: to, least: 1, most: maxAmount, unlimited: true, absentZero: absent}
+}
+
+// prices are those of models, up to the last that has one. Entries before it that have
+// none stand there too, because the first that matches a model counts.
+func prices(models []Model) []policy.Price {
+	var out []policy.Price
+	n := 0
+	for _, m := range models {
+		out = append(out, m.Price.of(m.Match))
+		if m.Price != (Price{}) {
+			n = len(out)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return out[:n:n]
 }
 
 // of is the price in the form of the policy.

@@ -84,8 +84,6 @@ func TestDocumentedExample(t *testing.T) {
 	want.Ledger.Retain = 400 * 24 * time.Hour
 	want.Warnings = []string{
 		"bartizan.yaml:6:82: models[0].kind: is checked and kept, but nothing depends on it yet",
-		"bartizan.yaml:6:105: models[0].hidden_size: is checked and kept, but nothing is computed from it yet",
-		"bartizan.yaml:6:123: models[0].vocabulary: is checked and kept, but nothing is computed from it yet",
 		"bartizan.yaml:15:5: tiers.standard.watermark: is checked and kept, but answers are not marked yet",
 		"bartizan.yaml:20:33: ledger.retain: is checked and kept, but no record is deleted yet",
 	}
@@ -100,7 +98,7 @@ func TestEveryKey(t *testing.T) {
 	want := config.Config{
 		Listen: "0.0.0.0:80", AdminListen: "[::1]:9090", DataDir: "/var/lib/bartizan",
 		Upstreams: []config.Upstream{
-			{Name: "main", URL: "https://models.example/base/", Engine: "vllm", KeyFile: "/run/secrets/main"},
+			{Name: "main", URL: "https://models.example/base/", Engine: "vllm", KeyFile: "/run/secrets/main", KeyHeader: "api-key"},
 			{Name: "second", URL: "http://[::1]:8000", Engine: "auto"},
 		},
 		Models: []config.Model{{
@@ -144,6 +142,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		Key:       ratelimit.Limits{{Dimension: ratelimit.Requests, Window: ratelimit.Minute, Amount: 20}},
 		MaxOutput: 16_000, DefaultOutput: 512, Coarsen: tiers["public"].Coarsen, WatermarkStrength: 2.5, ExactHeaders: true,
+		ReserveWorst: true,
 	}
 	public := tiers["public"].Coarsen
 	standard := tiers["standard"]
@@ -169,8 +168,8 @@ func TestEveryKey(t *testing.T) {
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("Load(full) (-want +got):\n%s", diff)
 	}
-	if len(warnings) != 7 {
-		t.Errorf("%d warnings, %q; want one for each of the seven settings that do nothing yet", len(warnings), warnings)
+	if len(warnings) != 5 {
+		t.Errorf("%d warnings, %q; want one for each of the five settings that do nothing yet", len(warnings), warnings)
 	}
 	allSet(t, "Config", reflect.ValueOf(c), reflect.ValueOf(config.Default()))
 }
@@ -244,6 +243,9 @@ func TestFaults(t *testing.T) {
 		"url of another kind":  {"upstreams: [{name: a, url: \"ftp://c/\"}]\n", "f.yaml:1:28: upstreams[0].url: is neither http nor https; want a URL such as http://127.0.0.1:8000"},
 		"url without a host":   {"upstreams: [{name: a, url: \"http:///x\"}]\n", "f.yaml:1:28: upstreams[0].url: has no host; want a URL such as http://127.0.0.1:8000"},
 		"url with bad port":    {"upstreams: [{name: a, url: \"http://c:/x\"}]\n", "f.yaml:1:28: upstreams[0].url: has no port from 1 to 65535; want a URL such as http://127.0.0.1:8000"},
+		"key in a text header": {"upstreams: [{name: a, url: \"http://c/\", key_file: f, key_header: Content-Type}]\n", "f.yaml:1:66: upstreams[0].key_header: is needed for something else; want a header's name such as x-api-key"},
+		"key in its header":    {"upstreams: [{name: a, url: \"http://c/\", key_file: f, key_header: \"x-a: canary\"}]\n", "f.yaml:1:66: upstreams[0].key_header: is not the name of a header; want a header's name such as x-api-key"},
+		"header without a key": {"upstreams: [{name: a, url: \"http://c/\", key_header: x-api-key}]\n", "f.yaml:1:53: upstreams[0].key_header: there is no key that it could carry; name its file with key_file"},
 		"octal":                {"max_body: 010\n", `f.yaml:1:11: max_body: is "010"; want a number of bytes such as 512Ki or 4Mi`},
 		"hexadecimal":          {"max_body: 0x10\n", `f.yaml:1:11: max_body: is "0x10"; want a number of bytes such as 512Ki or 4Mi`},
 		"huge number":          {"max_body: 999999999999999999G\n", `f.yaml:1:11: max_body: is "999999999999999999G"; want a number of bytes such as 512Ki or 4Mi`},
@@ -303,6 +305,29 @@ func TestUnwrittenOutputFitsWrittenLimits(t *testing.T) {
 	}
 }
 
+// The first entry that matches a model counts for its price too, also when it has none.
+func TestPricesOfTheFirstMatch(t *testing.T) {
+	t.Parallel()
+	c := load(t, `models:
+  - {match: "llama-free"}
+  - {match: "llama-*", price: {input: 2, output: 4}}
+  - {match: "*"}
+`)
+	p, err := policy.Compile(c.Policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for model, want := range map[string]int64{"llama-free": 0, "llama-70b": 6, "other": 0} {
+		if got := p.Cost(model, bartizan.Usage{InputTokens: 1, OutputTokens: 1}); got != want {
+			t.Errorf("a token of prompt and one of answer of %s cost %d; want %d", model, got, want)
+		}
+		m, ok := c.Model(model)
+		if !ok || m.Price.Input != map[string]float64{"llama-70b": 2}[model] {
+			t.Errorf("Model(%q) = %+v, %t", model, m, ok)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -312,6 +337,8 @@ func TestWarnings(t *testing.T) {
 		"nothing is idle":        {"terms: {required: false}\nupstreams: [{name: a, url: \"http://b\", engine: auto}]\n", nil},
 		"terms":                  {"terms: {required: true}\n", []string{"f.yaml:1:19: terms.required: is checked and kept, but acceptance is not enforced yet"}},
 		"once for several tiers": {"tiers:\n  public: {watermark: {strength: 1}}\n  trusted: {watermark: {strength: 2}}\n", []string{"f.yaml:2:12: tiers.public.watermark: is checked and kept, but answers are not marked yet"}},
+		"engine with its key":    {"upstreams: [{name: a, url: \"http://b\", engine: anthropic}, {name: b, url: \"http://b\", engine: gemini}]\n", nil},
+		"engine":                 {"upstreams: [{name: a, url: \"http://b\", engine: triton}]\n", []string{"f.yaml:1:48: upstreams[0].engine: is checked and kept, but nothing else depends on it yet"}},
 		"open admin plane":       {"admin: {listen: 10.0.0.1:8081}\n", []string{"f.yaml:1:17: admin.listen: other machines can reach the admin plane at 10.0.0.1:8081"}},
 		"admin plane by name":    {"admin: {listen: localhost:8081}\n", nil},
 	}

@@ -25,7 +25,57 @@ func schemaTree(t testing.TB) map[string]any {
 	if err := json.Unmarshal(config.Schema(), &tree); err != nil {
 		t.Fatalf("Schema() is not JSON: %v", err)
 	}
+	defs, ok := tree["$defs"].(map[string]any)
+	if !ok {
+		t.Fatal("Schema() has no $defs")
+	}
+	delete(tree, "$defs")
+	inline(t, tree, defs)
 	return tree
+}
+
+// inline puts the definitions in place of the references to them.
+func inline(t testing.TB, node any, defs map[string]any) {
+	t.Helper()
+	switch node := node.(type) {
+	case map[string]any:
+		if ref, ok := node["$ref"].(string); ok {
+			def, known := defs[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+			if !known {
+				t.Fatalf("Schema() refers to %s, which it does not have", ref)
+			}
+			delete(node, "$ref")
+			for word, arg := range def {
+				node[word] = clone(arg)
+			}
+		}
+		for _, below := range node {
+			inline(t, below, defs)
+		}
+	case []any:
+		for _, below := range node {
+			inline(t, below, defs)
+		}
+	}
+}
+
+func clone(node any) any {
+	switch node := node.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(node))
+		for key, below := range node {
+			out[key] = clone(below)
+		}
+		return out
+	case []any:
+		out := make([]any, len(node))
+		for i, below := range node {
+			out[i] = clone(below)
+		}
+		return out
+	default:
+		return node
+	}
 }
 
 func document(t testing.TB, text []byte) any {

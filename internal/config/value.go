@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -80,6 +81,23 @@ func checkName(s string) string {
 		return "is not a name"
 	}
 	return ""
+}
+
+var headerForm = regexp.MustCompile("^[a-zA-Z0-9][a-zA-Z0-9-]{0,63}$")
+
+// checkHeader refuses what is no header, and headers in which no server looks for a key
+// and which the request needs for something else.
+func checkHeader(s string) string {
+	if !headerForm.MatchString(s) {
+		return "is not the name of a header"
+	}
+	switch name := strings.ToLower(s); name {
+	case "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host",
+		"keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "user-agent":
+		return "is needed for something else"
+	default:
+		return ""
+	}
 }
 
 // collide reports whether two listeners cannot both be opened.

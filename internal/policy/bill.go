@@ -67,18 +67,22 @@ func costSpan(w ratelimit.Window) cost.Span {
 	}[w]
 }
 
-// costPrice is that of the model, or without one the lowest for input and output each.
+// costPrice is that of the model, or without one the lowest known for input and output each.
 func (p *Policy) costPrice(model string) cost.Price {
 	var low cost.Price
-	for i, price := range p.spec.Prices {
+	first := true
+	for _, price := range p.spec.Prices {
 		if model != "" {
 			if ok, _ := path.Match(price.Match, model); ok {
 				return cost.Price{Input: price.Input, Output: price.Output}
 			}
 			continue
 		}
-		if i == 0 {
-			low = cost.Price{Input: price.Input, Output: price.Output}
+		if !price.known() {
+			continue
+		}
+		if first {
+			low, first = cost.Price{Input: price.Input, Output: price.Output}, false
 		}
 		low.Input, low.Output = min(low.Input, price.Input), min(low.Output, price.Output)
 	}

@@ -97,6 +97,13 @@ func TestCostTiersLeaveOut(t *testing.T) {
 		t.Errorf("CostTiers(suspended) = %v; want none", got)
 	}
 	s := policy.Default()
+	s.Prices = []policy.Price{{Match: "free-*"}, {Match: "*", Input: 3, Output: 5}}
+	for model, want := range map[string]cost.Price{"": {Input: 3, Output: 5}, "free-1": {}, "m": {Input: 3, Output: 5}} {
+		if got := compile(t, s).CostTiers(bartizan.LevelNormal, model, nil)[0].Price; got != want {
+			t.Errorf("price of model %q = %+v; want %+v", model, got, want)
+		}
+	}
+	s = policy.Default()
 	s.Shadow = true
 	for _, tier := range compile(t, s).CostTiers(bartizan.LevelNormal, "", nil) {
 		if len(tier.Limits) != 0 {

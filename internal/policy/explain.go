@@ -47,6 +47,7 @@ type Explanation struct {
 	Profile       ProfileExplained `json:"profile"`
 	MaxOutput     LengthExplained  `json:"max_output"`
 	DefaultOutput int64            `json:"default_output"`
+	Reserve       ReserveExplained `json:"reserve"`
 }
 
 // Step is one rule on the way to what holds.
@@ -94,6 +95,13 @@ type ProfileExplained struct {
 	Floor    float64 `json:"floor,omitempty"`
 	// Choices is how many answers a request may have.
 	Choices int `json:"choices"`
+}
+
+// ReserveExplained is what is reserved for an answer when the caller set no cap.
+type ReserveExplained struct {
+	// Mode is "typical" or "worst"; in the worst case the answer is capped at Tokens.
+	Mode   string `json:"mode"`
+	Tokens int64  `json:"tokens"`
 }
 
 // LengthExplained is the most tokens that one answer may have.
@@ -145,6 +153,10 @@ func Explain(p *Policy, q Question) (e Explanation, ok bool) {
 	e.Profile = x.profile(model, chosen)
 	e.MaxOutput = x.length(model, chosen)
 	e.DefaultOutput = x.rules.DefaultOutput
+	e.Reserve = ReserveExplained{"typical", min(e.DefaultOutput, e.MaxOutput.Tokens)}
+	if x.rules.ReserveWorst {
+		e.Reserve = ReserveExplained{"worst", e.MaxOutput.Tokens}
+	}
 	return e, true
 }
 

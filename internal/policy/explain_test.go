@@ -70,6 +70,9 @@ func TestExplain(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("limits (-want +got):\n%s", diff)
 	}
+	if want := (policy.ReserveExplained{Mode: "typical", Tokens: 256}); e.Reserve != want {
+		t.Errorf("reserve = %+v; want %+v", e.Reserve, want)
+	}
 	wantProfile := policy.ProfileExplained{Name: "public", Choices: 1, Steps: []policy.Step{
 		{Source: "tier standard", Says: "standard"},
 		{Source: `tier standard, models "big-*"`, Says: "partner in place of standard"},

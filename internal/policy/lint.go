@@ -125,6 +125,7 @@ func (l *linter) tier(path, name string, t TierSpec) {
 	l.set(path+".key.limits", t.Key, t.MaxOutput, choices)
 	l.within("key-above-account", path+".key.limits", "an account", t.Key, t.Limits)
 	l.outputs(path, t)
+	l.worstOfTier(path, t)
 	l.full(path, name, t.Coarsen)
 	l.numbers(path, t)
 	l.pace(path, name, t)
@@ -170,7 +171,7 @@ func (l *linter) outputs(path string, t TierSpec) {
 		}
 	}
 	for _, m := range append(slices.Clone(t.Limits), t.Key...) {
-		if bindsOutput(m) && m.Window == ratelimit.Minute && m.Amount > 0 && t.DefaultOutput > m.Ceiling()/2 {
+		if !t.ReserveWorst && bindsOutput(m) && m.Window == ratelimit.Minute && m.Amount > 0 && t.DefaultOutput > m.Ceiling()/2 {
 			l.remark(Weak, "default-output", path+".default_output", fmt.Sprintf("lower it to %d or less", m.Ceiling()/2),
 				"a request that sets no cap reserves %d tokens, more than half of what %s grants at once, so that no two pass together",
 				t.DefaultOutput, m)
@@ -233,7 +234,7 @@ func (l *linter) pace(path, name string, t TierSpec) {
 		switch x.Dimension {
 		case ratelimit.Requests, ratelimit.Tokens, ratelimit.Output:
 		case ratelimit.Cost:
-			if len(l.spec.Prices) == 0 {
+			if l.spec.Priced() == 0 {
 				return false
 			}
 		default:
@@ -256,6 +257,7 @@ func (l *linter) pace(path, name string, t TierSpec) {
 // organisation compares the limits of all accounts together with those of one.
 func (l *linter) organisation(path string, limits ratelimit.Limits) {
 	l.set(path, limits, 0, 0)
+	l.worstOfGroup(path, limits)
 	for _, o := range limits {
 		var below, others []string
 		for _, name := range l.policy.Tiers() {

@@ -31,7 +31,7 @@ func (l *linter) set(path string, limits ratelimit.Limits, most int64, choices i
 		l.narrower(here, x, limits)
 		l.reached(here, x, limits, most, choices)
 		l.burst(path, x, limits)
-		if x.Dimension == ratelimit.Cost && len(l.spec.Prices) == 0 && !priced {
+		if x.Dimension == ratelimit.Cost && l.spec.Priced() == 0 && !priced {
 			priced = true
 			l.remark(Wrong, "cost-without-price", here, "give models a price, or limit tokens", "counts nothing: no model has a price")
 		}
@@ -204,6 +204,9 @@ func (l *linter) changes(a Spec, atA bartizan.Level, b Spec, atB bartizan.Level)
 // prices finds prices that never count, and models without one where cost is limited.
 func (l *linter) prices() {
 	for i, p := range l.spec.Prices {
+		if !p.known() {
+			continue // an entry of models, which has its own remarks
+		}
 		for _, earlier := range l.spec.Prices[:i] {
 			if Covers(earlier.Match, p.Match) {
 				l.remark(Wrong, "unreachable", fmt.Sprintf("prices[%d]", i), "put it before that one, or remove it",
@@ -212,8 +215,15 @@ func (l *linter) prices() {
 			}
 		}
 	}
-	everything := func(p Price) bool { return Covers(p.Match, "*") }
-	if len(l.spec.Prices) > 0 && !slices.ContainsFunc(l.spec.Prices, everything) && l.limitsCost() {
+	unknown := func(p Price) bool { return !p.known() }
+	everything := func(p Price) bool { return p.known() && Covers(p.Match, "*") }
+	switch {
+	case l.spec.Priced() == 0 || !l.limitsCost():
+	case slices.ContainsFunc(l.spec.Prices, unknown):
+		i := slices.IndexFunc(l.spec.Prices, unknown)
+		l.remark(Notable, "price-gap", fmt.Sprintf("prices[%d]", i), "give it a price",
+			"%q comes before a price and has none: such a model costs nothing, and no limit on cost holds it up", l.spec.Prices[i].Match)
+	case !slices.ContainsFunc(l.spec.Prices, everything):
 		l.remark(Notable, "price-gap", "prices", `end with a price for "*"`,
 			"a model that no price matches costs nothing, and no limit on cost holds it up")
 	}

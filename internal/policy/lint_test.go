@@ -93,6 +93,29 @@ func TestLintRules(t *testing.T) {
 		want []string
 	}{
 		"nothing amiss": {},
+		"the worst case fits": {
+			tier: func(s *policy.TierSpec) { s.ReserveWorst = true },
+		},
+		"a limit is smaller than the worst case": {
+			tier: func(s *policy.TierSpec) {
+				s.ReserveWorst, s.MaxOutput = true, 60_000
+				s.Coarsen = profile(t, "trusted")
+			},
+			want: []string{"note worst-reserve tiers.t.reserve"},
+		},
+		"limits of parts are smaller than the worst case": {
+			tier: func(s *policy.TierSpec) {
+				s.ReserveWorst = true
+				s.Models = []policy.ModelSpec{{Match: "big", Limits: ratelimit.Limits{limit(ratelimit.Output, ratelimit.Hour, 8_191)}}}
+			},
+			spec: func(s *policy.Spec) {
+				s.Organisations = map[string]ratelimit.Limits{"*": {limit(ratelimit.Cost, ratelimit.Month, 100_000)}}
+				s.Prices = []policy.Price{{Match: "free"}, {Match: "*", Output: 20_000_000}}
+			},
+			want: []string{
+				"note worst-reserve tiers.t.models[0].limits", "note worst-reserve organisations.*.limits", "note price-gap prices[0]",
+			},
+		},
 		"a key has more than its account": {
 			tier: func(s *policy.TierSpec) {
 				s.Key = ratelimit.Limits{limit(ratelimit.Requests, ratelimit.Day, 5_001), limit(ratelimit.Requests, ratelimit.Minute, 60)}

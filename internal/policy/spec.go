@@ -28,11 +28,26 @@ type Spec struct {
 }
 
 // Price is what the tokens of some models cost, in millionths of a dollar per million
-// tokens. A price of 0 for cached input or reasoning is that of input or output.
+// tokens. A price of 0 for cached input or reasoning is that of input or output. Where all
+// are 0 the price is not known, and the models cost nothing.
 type Price struct {
 	// Match is a pattern as of [path.Match], over the model's whole name.
 	Match                          string
 	Input, Cached, Output, Thought int64
+}
+
+// known reports whether there is a price at all.
+func (p *Price) known() bool { return p.Input != 0 || p.Cached != 0 || p.Output != 0 || p.Thought != 0 }
+
+// Priced counts the prices that are known.
+func (s *Spec) Priced() int {
+	n := 0
+	for i := range s.Prices {
+		if s.Prices[i].known() {
+			n++
+		}
+	}
+	return n
 }
 
 // TierSpec is what was sold to the accounts of a tier.
