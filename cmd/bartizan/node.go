@@ -197,12 +197,13 @@ func targets(cfg config.Config) (routes []gateway.Route, fallback *upstream.Targ
 		if err != nil {
 			return nil, nil, usageError(fmt.Errorf("upstream %s: %w", u.Name, err))
 		}
-		t := &upstream.Target{Name: u.Name, URL: base}
+		t := &upstream.Target{Name: u.Name, URL: base, KeyHeader: u.KeyHeader}
 		if u.KeyFile != "" {
 			if t.Key, err = readKey(u.KeyFile); err != nil {
 				return nil, nil, usageError(fmt.Errorf("upstream %s: %w", u.Name, err))
 			}
 		}
+		*t = t.For(u.Engine)
 		byName[u.Name] = t
 		if fallback == nil {
 			fallback = t

@@ -48,6 +48,11 @@ func (c *Client) requestHeader(t *Target, client http.Header) http.Header {
 			h[name] = values
 		}
 	}
+	for name, values := range t.Missing {
+		if name = textproto.CanonicalMIMEHeaderKey(name); len(h[name]) == 0 && !isHop(name) {
+			h[name] = values
+		}
+	}
 	h["User-Agent"] = []string{agent}
 	// Anything else would have to be decoded before it can be shaped.
 	h["Accept-Encoding"] = []string{"identity"}

@@ -21,8 +21,9 @@ type Target struct {
 	// KeyHeader is the header that carries Key as it is; empty means
 	// "Authorization: Bearer" followed by Key.
 	KeyHeader string
-	// Header is added to every request, in place of what the client sent.
-	Header http.Header
+	// Header is added to every request, in place of what the client sent; Missing only
+	// where the client sent none.
+	Header, Missing http.Header
 	// HeaderTimeout bounds the wait for the answer to begin, connecting and
 	// repeating included; 0 means that of [Options].
 	HeaderTimeout time.Duration
