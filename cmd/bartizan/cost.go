@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bartizan"
+	"bartizan/internal/config"
 	"bartizan/internal/cost"
 	"bartizan/internal/guard"
 	"bartizan/internal/policy"
@@ -22,7 +23,7 @@ type costCmd struct {
 	Answers      []string      `default:"1e5,1e6,1e7"                                                                 help:"How many answers they want."`
 	PromptTokens string        `default:"200"                                                                         help:"Tokens of each prompt."`
 	AnswerTokens string        `default:"500"                                                                         help:"Tokens of each answer."`
-	Model        string        `help:"Model that is copied; without it the tier's own limits and the lowest price."   placeholder:"NAME"`
+	Model        string        `help:"Model that is copied: its limits, its price and, where its hidden_size is known, what copying it takes; without it the tier's own limits and the lowest price."   placeholder:"NAME"`
 	AccountCost  float64       `default:"0"                                                                           help:"Dollars to make an account."`
 	Keys         int64         `default:"1"                                                                           help:"Keys of each account."`
 	Latency      time.Duration `default:"0"                                                                           help:"How long an answer takes; limits on what is under way bind by it."`
@@ -50,15 +51,16 @@ type costChange struct {
 
 // Run prints one table, or two side by side.
 func (c *costCmd) Run(a *app) error {
-	p, err := c.policy(a)
+	p, cfg, err := c.policy(a)
 	if err != nil {
 		return err
 	}
+	targets := c.targets(a, cfg)
 	level, granted, err := c.change(p)
 	if err != nil {
 		return usageError(err)
 	}
-	before, err := c.table(p, bartizan.LevelNormal, nil)
+	before, err := c.table(p, targets, bartizan.LevelNormal, nil)
 	if err != nil {
 		return usageError(err)
 	}
@@ -71,7 +73,7 @@ func (c *costCmd) Run(a *app) error {
 		}
 		return nil
 	}
-	after, err := c.table(p, level, granted)
+	after, err := c.table(p, targets, level, granted)
 	if err != nil {
 		return usageError(err)
 	}
@@ -101,21 +103,34 @@ func (c *costCmd) says(level bartizan.Level) string {
 	return strings.Join(parts, " ")
 }
 
+// targets are the usual ones and what is known of the model that is copied.
+func (c *costCmd) targets(a *app, cfg config.Config) []cost.Target {
+	targets := cost.Targets()
+	if c.Model != "" {
+		m, _ := cfg.Model(c.Model)
+		return append(targets, cost.ModelTargets(c.Model, m.HiddenSize, m.Vocabulary)...)
+	}
+	if slices.ContainsFunc(cfg.Models, func(m config.Model) bool { return m.HiddenSize > 0 }) {
+		a.hint("bartizan: the width of a model is known; name it with --model for the bill of copying it")
+	}
+	return targets
+}
+
 // policy compiles the policy of the file that the flags name.
-func (c *costCmd) policy(a *app) (*policy.Policy, error) {
+func (c *costCmd) policy(a *app) (*policy.Policy, config.Config, error) {
 	if c.Policy != "" {
 		if a.Config != "" && a.Config != c.Policy {
-			return nil, usageError(errors.New("--policy and --config name different files; give one"))
+			return nil, config.Config{}, usageError(errors.New("--policy and --config name different files; give one"))
 		}
 		a.Config = c.Policy
 	}
 	cfg, err := a.loadConfig()
 	if err != nil {
-		return nil, err
+		return nil, cfg, err
 	}
 	p, err := policy.Compile(cfg.Policy)
 	if err != nil {
-		return nil, usageError(err)
+		return nil, cfg, usageError(err)
 	}
 	switch n := cfg.Policy.Priced(); {
 	case n == 0:
@@ -126,11 +141,11 @@ func (c *costCmd) policy(a *app) (*policy.Policy, error) {
 	if cfg.Policy.Shadow {
 		a.hint("bartizan: the policy is in shadow mode, in which no limit holds anybody up")
 	}
-	return p, nil
+	return p, cfg, nil
 }
 
 // table bills the wanted tiers at a level.
-func (c *costCmd) table(p *policy.Policy, level bartizan.Level, granted ratelimit.Limits) (cost.Table, error) {
+func (c *costCmd) table(p *policy.Policy, targets []cost.Target, level bartizan.Level, granted ratelimit.Limits) (cost.Table, error) {
 	var faults []error
 	whole := func(flag, text string) int64 {
 		n, err := parseAmount(text)
@@ -147,7 +162,7 @@ func (c *costCmd) table(p *policy.Policy, level bartizan.Level, granted ratelimi
 		slices.Sort(out)
 		return slices.Compact(out)
 	}
-	grid := cost.Grid{Accounts: list("accounts", c.Accounts), Answers: list("answers", c.Answers)}
+	grid := cost.Grid{Accounts: list("accounts", c.Accounts), Answers: list("answers", c.Answers), Targets: targets}
 	attacker := cost.Attacker{
 		PromptTokens: whole("prompt-tokens", c.PromptTokens), AnswerTokens: whole("answer-tokens", c.AnswerTokens),
 		KeysPerAccount: c.Keys, Latency: c.Latency, AccountMicroUSD: int64(math.Round(c.AccountCost * 1e6)),

@@ -57,6 +57,22 @@ func Targets() []Target {
 	return []Target{LinearClassifier(768, 10), HiddenSize(4096), OutputLayer(4096, 128_000)}
 }
 
+// ModelTargets returns what can be computed of one model by its width h and its vocabulary
+// of v tokens, under the model's name. What depends on an unknown number, 0, is left out.
+func ModelTargets(model string, h, v int64) []Target {
+	var targets []Target
+	if h > 0 {
+		targets = append(targets, HiddenSize(h))
+	}
+	if h > 0 && v > 0 {
+		targets = append(targets, OutputLayer(h, v))
+	}
+	for i := range targets {
+		targets[i].Name += ", " + model
+	}
+	return targets
+}
+
 // product returns a*b, at least 0 and at most the greatest int64.
 func product(a, b int64) int64 {
 	hi, lo := bits.Mul64(uint64(max(0, a)), uint64(max(0, b)))

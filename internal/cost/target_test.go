@@ -2,7 +2,9 @@ package cost_test
 
 import (
 	"math"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	. "bartizan/internal/cost"
 )
@@ -29,6 +31,40 @@ func TestTargets(t *testing.T) {
 				t.Errorf("values = %d; want %d", got, test.want)
 			}
 		})
+	}
+}
+
+// A model whose numbers are known has its own targets, and the table has room for them.
+func TestModelTargets(t *testing.T) {
+	t.Parallel()
+	for want, got := range map[int][]Target{0: ModelTargets("m", 0, 32_000), 1: ModelTargets("m", 8192, 0), 2: ModelTargets("m", 8192, 32_000)} {
+		if len(got) != want {
+			t.Errorf("ModelTargets() = %v; want %d", got, want)
+		}
+	}
+	own := ModelTargets("llama-70b", 8192, 32_000)
+	tier := Tier{Name: "t", Limits: []Limit{per(Values, Day, 1_000_000), per(Requests, Day, 10_000)}, Logprobs: true, TopK: 20}
+	table, err := NewTable([]Tier{tier}, Attacker{AnswerTokens: 500}, Grid{Targets: append(Targets(), own...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := table.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text.String()) {
+		if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > 100 {
+			t.Errorf("a line of %d columns: %s", n, line)
+		}
+	}
+	for _, want := range []string{
+		"accounts  hidden size, llama-70b  output layer, llama-70b",
+		"hidden size, llama-70b: 67 125 249 = (h+1)^2", "output layer, llama-70b: 262 176 000 = V(h+1)",
+		"hidden size: 16 785 409 = ",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the table does not say %q:\n%s", want, text.String())
+		}
 	}
 }
 

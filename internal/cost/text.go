@@ -56,7 +56,9 @@ func (t Table) writeTier(b *strings.Builder, tier Tier) {
 	}
 	answers.write(b)
 	if tier.Logprobs {
-		targets.write(b)
+		for _, part := range targets.split(columns) {
+			part.write(b)
+		}
 	} else if len(targets.cells) > 0 {
 		b.WriteString("  No numbers are released: targets that need them are never reached.\n")
 	}
@@ -111,6 +113,25 @@ type sheet struct {
 }
 
 type cell struct{ row, column int }
+
+// columns is how many of them a line of the tables has room for.
+const columns = 3
+
+// split cuts a sheet into sheets of at most n columns.
+func (s *sheet) split(n int) []sheet {
+	var parts []sheet
+	for from := 0; from < len(s.whats); from += n {
+		to := min(from+n, len(s.whats))
+		part := sheet{accounts: s.accounts, whats: s.whats[from:to], cells: map[cell][3]string{}}
+		for at, parts := range s.cells {
+			if from <= at.column && at.column < to {
+				part.cells[cell{at.row, at.column - from}] = parts
+			}
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
 
 func (s *sheet) add(accounts int64, what string, b Bill, mark string) {
 	row, column := slices.Index(s.accounts, accounts), slices.Index(s.whats, what)
