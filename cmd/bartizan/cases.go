@@ -22,6 +22,8 @@ type casesCmd struct {
 	Answer casesAnswerCmd `cmd:"" help:"Enter what the customer answered to a question."`
 	Reopen casesReopenCmd `cmd:"" help:"Open a closed case again: an appeal."`
 	Note   casesNoteCmd   `cmd:"" help:"Add a note to a case."`
+
+	Cleared casesClearedCmd `cmd:"" help:"List the traffic that people have cleared, for the calibration of detection."`
 }
 
 // openDesk opens what cases and grants are decided at.

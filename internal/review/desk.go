@@ -154,7 +154,8 @@ type Decision struct {
 }
 
 // Decide carries out a decision, or proposes it where two people are needed: the case is
-// waiting then. The sheet goes into the log. The second of two people need not repeat the
+// waiting then. What takes away acts at once by one person, also while something else is
+// proposed. The sheet goes into the log. The second of two people need not repeat the
 // bounds and the end of what was proposed.
 func (d *Desk) Decide(ctx context.Context, id string, x Decision, now time.Time) (bartizan.Case, error) {
 	view, err := d.Show(ctx, id, now)
@@ -185,19 +186,8 @@ func (d *Desk) Decide(ctx context.Context, id string, x Decision, now time.Time)
 	//nolint:wrapcheck // the store names the act
 	return d.Store.Decide(ctx, id, store.Decision{
 		Ruling: x.Ruling, By: x.By, Why: x.Why, At: now, Until: x.Until, Bounds: x.Bounds, Seen: seen,
-		FourEyes: x.FourEyes || x.gives(view.Sheet.Level.Level) && slices.Contains(d.FourEyes, view.Sheet.Tier),
+		FourEyes: x.FourEyes || slices.Contains(d.FourEyes, view.Sheet.Tier) && store.Gives(x.Ruling, view.Sheet.Level.Level),
 	})
-}
-
-// gives reports whether the decision gives something to an account at the level.
-func (x *Decision) gives(now bartizan.Level) bool {
-	switch x.Ruling {
-	case bartizan.RulingGrant, bartizan.RulingGrantPart, bartizan.RulingClear, bartizan.RulingRestore:
-		return true
-	default:
-		level, ok := x.Ruling.Level()
-		return ok && level < now
-	}
 }
 
 // Proposed returns the decision that waits for a second person.

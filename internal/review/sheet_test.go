@@ -148,6 +148,27 @@ func TestOnePersonMayTakeAway(t *testing.T) {
 	}
 }
 
+// One person takes away at once also while giving is proposed, and whoever proposed it.
+func TestOnePersonTakesAwayDuringAProposal(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"kim", "sam"} {
+		d := openDesk(t, "a")
+		d.FourEyes = []bartizan.Tier{bartizan.TierStandard}
+		c := suspicion(t, d)
+		k, err := d.Decide(t.Context(), c, review.Decision{Ruling: bartizan.RulingClear, By: "kim", Why: "x"}, noon)
+		if err != nil || k.Status != bartizan.CaseWaiting {
+			t.Fatalf("clear by one person: %s, %v; want a proposal", k.Status, err)
+		}
+		k, err = d.Decide(t.Context(), c, review.Decision{Ruling: bartizan.RulingSuspend, By: by, Why: "it goes on"}, noon)
+		if err != nil || k.Status != bartizan.CaseClosed || k.DecidedBy != by {
+			t.Errorf("suspend by %s while clear is proposed: %s by %q, %v; want it decided by that one", by, k.Status, k.DecidedBy, err)
+		}
+		if l, err := d.Store.Level(t.Context(), "a"); err != nil || l.Level != bartizan.LevelSuspended {
+			t.Errorf("level %v, %v; want suspended", l.Level, err)
+		}
+	}
+}
+
 // What a decision must not be is a fault, and changes nothing.
 func TestDecideFaults(t *testing.T) {
 	t.Parallel()

@@ -47,6 +47,19 @@ type Decision struct {
 	FourEyes bool
 }
 
+// Gives reports whether a ruling gives something to an account that is at the level now:
+// more than the tier's limits, a lower level, or a name that is clear. One that does not
+// takes away, or leaves things as they are.
+func Gives(r bartizan.Ruling, now bartizan.Level) bool {
+	switch r {
+	case bartizan.RulingGrant, bartizan.RulingGrantPart, bartizan.RulingClear, bartizan.RulingRestore:
+		return true
+	default:
+		level, ok := r.Level()
+		return ok && level < now
+	}
+}
+
 // Decide carries out a person's decision: the case, its log and what follows from it, all
 // or nothing.
 //
@@ -58,9 +71,14 @@ type Decision struct {
 //
 // With FourEyes the first decision is only proposed, and the case waits. The same ruling
 // with the same bounds and end by another person carries it out; another one by another
-// person is the new proposal. Once there is a proposal, FourEyes is not asked for any more.
-// The one who proposed can do nothing further: [ErrSecondPerson]. A question needs one
-// person, and ends a proposal.
+// person is the new proposal, asked for with FourEyes or not, if it gives something
+// ([Gives]). The one who proposed cannot confirm it or propose something else:
+// [ErrSecondPerson]. What does not give acts at once without FourEyes, whatever is proposed
+// and whoever proposed it, since to take away must not wait; only who proposed the very
+// ruling needs somebody else for it. A question needs one person, and ends a proposal.
+//
+// A ruling on a suspicion or an appeal also says what detection may learn from: see
+// [Store.Benign].
 //
 // A case that is decided already stays as it is: the error is a [*DecidedError] that names
 // who decided.
@@ -151,20 +169,46 @@ func (d Decision) step(ctx context.Context, tx *sql.Tx, c bartizan.Case) error {
 	if d.Ruling == bartizan.RulingAsk {
 		return d.wait(ctx, tx, c.ID, event, bartizan.ActAsked)
 	}
-	first, proposed := proposal(c)
+	standing, err := level(ctx, tx, c.Account)
+	if err != nil {
+		return err
+	}
+	by, second, err := d.person(c, standing.Level)
 	switch {
-	case proposed && samePerson(first.By, d.By):
-		return fmt.Errorf("proposed by %s already: %w", first.By, ErrSecondPerson)
-	case proposed && first.Ruling == d.Ruling && sameBounds(first.Bounds, d.Bounds) && micros(first.Until) == micros(d.Until):
-		d.By = first.By + ", " + d.By
-	case proposed || d.FourEyes:
+	case err != nil:
+		return err
+	case second:
 		return d.wait(ctx, tx, c.ID, event, bartizan.ActProposed)
 	}
+	d.By = by
 	event.Act = bartizan.ActDecided
 	if err := addEvent(ctx, tx, c.ID, event); err != nil {
 		return err
 	}
+	if err := d.learn(ctx, tx, c); err != nil {
+		return err
+	}
 	return d.carryOut(ctx, tx, c)
+}
+
+// person returns in whose name the decision is carried out on a case of an account at the
+// level now, or that it needs a second person first.
+func (d Decision) person(c bartizan.Case, now bartizan.Level) (by string, second bool, err error) {
+	first, proposed := proposal(c)
+	atOnce := !d.FourEyes && !Gives(d.Ruling, now)
+	alike := first.Ruling == d.Ruling
+	switch {
+	case !proposed:
+		return d.By, d.FourEyes, nil
+	case atOnce && !alike:
+		return d.By, false, nil
+	case samePerson(first.By, d.By):
+		return "", false, fmt.Errorf("proposed by %s already: %w", first.By, ErrSecondPerson)
+	case alike && sameBounds(first.Bounds, d.Bounds) && micros(first.Until) == micros(d.Until):
+		return first.By + ", " + d.By, false, nil
+	default:
+		return d.By, !atOnce, nil
+	}
 }
 
 func (d Decision) wait(ctx context.Context, tx *sql.Tx, id string, event bartizan.CaseEvent, act bartizan.CaseAct) error {
@@ -242,8 +286,8 @@ func (d Decision) grant(ctx context.Context, tx *sql.Tx, c bartizan.Case) error 
 }
 
 // Reopen opens a closed case again: an appeal. Its ruling is taken back, which the log
-// keeps; the account's level and what was granted stay until it is decided again, and
-// have no end but that of the grant. It is refused while the account has another case of
+// keeps, and so is what detection learnt from it; the account's level and what was granted
+// stay until it is decided again, and have no end but that of the grant. It is refused while the account has another case of
 // that kind that is not closed.
 func (s *Store) Reopen(ctx context.Context, id, by, why string, at time.Time) (c bartizan.Case, err error) {
 	if by == "" || why == "" {
@@ -269,6 +313,9 @@ func (s *Store) Reopen(ctx context.Context, id, by, why string, at time.Time) (c
 			return err
 		}
 		if err := addEvent(ctx, tx, id, bartizan.CaseEvent{At: at, By: by, Act: bartizan.ActReopened, Why: why}); err != nil {
+			return err
+		}
+		if err := withdraw(ctx, tx, id, by, at); err != nil {
 			return err
 		}
 		c, err = caseByID(ctx, tx, id)

@@ -99,7 +99,7 @@ func TestMigrateBacksUp(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	backup := path + ".schema-2.bak"
+	backup := path + ".schema-3.bak"
 	info, err := os.Stat(backup)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestMigrateBacksUp(t *testing.T) {
 	if mode := info.Mode().Perm(); mode != 0o600 {
 		t.Errorf("the backup has mode %04o; want 0600", mode)
 	}
-	holdsTheKey(t, "in the backup", open(t, backup)) // It has schema 2, so this program opens it.
+	holdsTheKey(t, "in the backup", open(t, backup)) // It has schema 3, so this program opens it.
 }
 
 func TestOpenRefusesNewer(t *testing.T) {
@@ -128,7 +128,7 @@ func TestOpenRefusesNewer(t *testing.T) {
 	if !errors.Is(err, store.ErrNewer) {
 		t.Fatalf("Open(newer) = %v; want ErrNewer", err)
 	}
-	for _, part := range []string{path, "schema 3", "up to 2"} {
+	for _, part := range []string{path, "schema 4", "up to 3"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("Open(newer) = %q; want it to say %q", err, part)
 		}
@@ -146,7 +146,7 @@ func TestMigrationThatFails(t *testing.T) {
 	if _, err := store.Open(t.Context(), path, store.WithMigrations(and(t, breaks))); err == nil {
 		t.Fatal("Open(broken migration) = nil; want an error")
 	}
-	// Nothing of it stays: this program, which knows schema 2, opens the database.
+	// Nothing of it stays: this program, which knows schema 3, opens the database.
 	holdsTheKey(t, "after a failed migration", open(t, path))
 
 	// The first of two stays when the second fails, and the next start goes on from there.
@@ -219,7 +219,7 @@ func TestOpenWaits(t *testing.T) {
 		_ = process.Wait()
 	}()
 	wait(t, "the migration to begin", func() bool {
-		_, err := os.Stat(path + ".schema-2.bak")
+		_, err := os.Stat(path + ".schema-3.bak")
 		return err == nil
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -7,11 +7,18 @@ import (
 	"time"
 )
 
+// HistoryKept is how long a server keeps what has ended: two years, so that what a
+// customer disputes is still there. It prunes by [Store.Prune].
+const HistoryKept = 2 * 365 * 24 * time.Hour
+
 // Prune deletes what ended before the given time: keys that stopped to work, decided
 // cases with their findings, notes, log and grants, levels that were replaced, states of
-// accounts that were not seen. Accounts, their good keys, their level in force, open cases
-// and rulings whose end [Store.Expire] has not carried out stay whatever their age. It
-// returns how many rows it deleted, also with an error, and may be repeated.
+// accounts that were not seen. Accounts, their good keys, their level in force, what they
+// accepted, periods of honest traffic, open cases and rulings whose end [Store.Expire] has
+// not carried out stay whatever their age. It
+// deletes a few rows at a time and lets others write between; a call that ctx ends leaves
+// nothing half deleted, and the next one goes on. It returns how many rows it deleted, also
+// with an error.
 func (s *Store) Prune(ctx context.Context, before time.Time) (deleted int64, err error) {
 	const closed = `SELECT id FROM cases WHERE status = 'closed' AND decided_at < $1
 		AND (until_at = 0 OR until_at < $1 AND ended_at > 0)`
@@ -43,13 +50,26 @@ func (s *Store) Prune(ctx context.Context, before time.Time) (deleted int64, err
 	return deleted, nil
 }
 
-// PruneUsage deletes the usage of days that are more than [UsageKept] ago, and returns how
-// many rows that were, also with an error. It may be repeated.
+// PruneUsage deletes the usage of days that are more than [UsageKept] ago, that by key and
+// model after [PartsKept], and networks after [NetworksKept]. It returns how many rows that
+// were, also with an error, and may be repeated.
 func (s *Store) PruneUsage(ctx context.Context, now time.Time) (deleted int64, err error) {
-	deleted, err = s.pruneBy(ctx, `DELETE FROM usage_days WHERE (account, day) IN
-		(SELECT account, day FROM usage_days WHERE day < $1 LIMIT $2)`, now.Add(-UsageKept))
-	if err != nil {
-		return deleted, fmt.Errorf("prune usage: %w", err)
+	for _, rule := range []struct {
+		what, query string
+		kept        time.Duration
+	}{
+		{"usage", `DELETE FROM usage_days WHERE (account, day) IN
+			(SELECT account, day FROM usage_days WHERE day < $1 LIMIT $2)`, UsageKept},
+		{"usage by key and model", `DELETE FROM usage_parts WHERE (account, kind, name, day) IN
+			(SELECT account, kind, name, day FROM usage_parts WHERE day < $1 LIMIT $2)`, PartsKept},
+		{"networks", `DELETE FROM account_networks WHERE (account, day, network) IN
+			(SELECT account, day, network FROM account_networks WHERE day < $1 LIMIT $2)`, NetworksKept},
+	} {
+		n, err := s.pruneBy(ctx, rule.query, now.Add(-rule.kept))
+		deleted += n
+		if err != nil {
+			return deleted, fmt.Errorf("prune %s: %w", rule.what, err)
+		}
 	}
 	return deleted, nil
 }

@@ -1,6 +1,6 @@
 // Package store keeps what must outlive a process and is not a record of traffic:
-// accounts, keys, levels, findings, cases with their log, grants, usage per day and the
-// detectors' snapshots.
+// accounts, keys, levels, findings, cases with their log, grants, usage per day, networks,
+// accepted terms, traffic that was cleared and the detectors' snapshots.
 //
 // It keeps them in SQLite, in one file that any number of processes may open at once:
 // the server and the commands beside it. [Directory] is the view of it that requests

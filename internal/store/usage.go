@@ -22,15 +22,23 @@ const UsageKept = 400 * 24 * time.Hour
 // of power may take back the last saves, never a part of one.
 func (s *Store) SaveUsage(ctx context.Context, days []bartizan.UsageDay) error {
 	for _, d := range days {
-		if d.Account == "" || d.Day.IsZero() || !d.Day.UTC().Truncate(24*time.Hour).Equal(d.Day) {
-			return fmt.Errorf("save usage of account %q on %s: the account is missing, or the day is no midnight in UTC",
-				d.Account, d.Day.Format(time.RFC3339))
+		if err := checkDay(d.Account, d.Day); err != nil {
+			return fmt.Errorf("save usage: %w", err)
 		}
 	}
 	for part := range slices.Chunk(days, batch) {
 		if err := s.write(ctx, s.bulk, func(tx *sql.Tx) error { return saveUsage(ctx, tx, part) }); err != nil {
 			return fmt.Errorf("save usage: %w", err)
 		}
+	}
+	return nil
+}
+
+// checkDay says what is wrong with what is kept of an account on a day.
+func checkDay(account string, day time.Time) error {
+	if account == "" || day.IsZero() || !day.UTC().Truncate(24*time.Hour).Equal(day) {
+		return fmt.Errorf("account %q on %s: the account is missing, or the day is no midnight in UTC",
+			account, day.Format(time.RFC3339))
 	}
 	return nil
 }

@@ -313,8 +313,8 @@ func fourEyes(t *testing.T, e Engine) {
 	c := proposed(t, s)
 	level := levelOf(t, s)
 
-	// Another ruling, or another end, is a new proposal, asked for or not.
-	got := decide(t, s, c.ID, ruled(bartizan.RulingSuspend, "bob", "", day(3), day(8)))
+	// Another ruling, or another end, is a new proposal.
+	got := decide(t, s, c.ID, two(ruled(bartizan.RulingSuspend, "bob", "", day(3), day(8))))
 	if got.Status != bartizan.CaseWaiting || levelOf(t, s) != level {
 		t.Errorf("Decide(another end) = %s, level %v; want waiting, %v", got.Status, levelOf(t, s), level)
 	}

@@ -61,6 +61,16 @@ func Run(t *testing.T, e Engine) {
 		"four eyes of one":      fourEyesOfOne,
 		"four eyes on limits":   fourEyesOnLimits,
 		"four eyes at once":     fourEyesAtOnce,
+		"taken away at once":    takenAwayAtOnce,
+		"honest traffic":        honestTraffic,
+		"honest not any more":   honestNoMore,
+		"honest after rulings":  honestAfterRulings,
+		"usage by part":         usageParts,
+		"usage parts in pages":  usagePartsInPages,
+		"networks":              networks,
+		"networks crowded":      networksCrowded,
+		"acceptances":           acceptances,
+		"acceptances refused":   acceptancesRefused,
 		"reopened":              reopened,
 		"reopened grant":        reopenedGrant,
 		"grants":                grants,
@@ -155,6 +165,10 @@ type picture struct {
 	Levels     map[string][]store.LevelStanding
 	Grants     map[string][]bartizan.Grant
 	Usage      []bartizan.UsageDay
+	Parts      []store.UsagePart
+	Benign     []bartizan.BenignPeriod
+	Accepted   map[string][]bartizan.Acceptance
+	Links      map[string][]store.Link
 	Partitions []store.Partition
 }
 
@@ -171,12 +185,21 @@ func everything(t *testing.T, s *store.Store) (p picture) {
 	must(t, "Cases()", err)
 	p.Usage, err = s.UsageAll(ctx, time.Time{}, time.Time{}, store.UsageKey{}, 0)
 	must(t, "UsageAll()", err)
+	p.Parts, err = s.UsageParts(ctx, time.Time{}, time.Time{}, store.PartID{}, 0)
+	must(t, "UsageParts()", err)
+	p.Benign, err = s.Benign(ctx)
+	must(t, "Benign()", err)
 	p.Levels, p.Grants = map[string][]store.LevelStanding{}, map[string][]bartizan.Grant{}
+	p.Accepted, p.Links = map[string][]bartizan.Acceptance{}, map[string][]store.Link{}
 	for _, a := range p.Accounts {
 		p.Levels[a.Account.ID], err = s.LevelHistory(ctx, a.Account.ID, 0, 0)
 		must(t, "LevelHistory()", err)
 		p.Grants[a.Account.ID], err = s.Grants(ctx, a.Account.ID)
 		must(t, "Grants()", err)
+		p.Accepted[a.Account.ID], err = s.Acceptances(ctx, a.Account.ID)
+		must(t, "Acceptances()", err)
+		p.Links[a.Account.ID], _, err = s.Links(ctx, a.Account.ID, time.Time{}, 0)
+		must(t, "Links()", err)
 	}
 	for id := range 3 {
 		part, err := s.LoadPartition(ctx, id)

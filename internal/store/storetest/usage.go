@@ -150,4 +150,16 @@ func pruneReview(t *testing.T, e Engine) {
 	if n != 2 || len(left) != 1 || !left[0].Day.Equal(midnight(1)) {
 		t.Errorf("PruneUsage() deleted %d and left %v; want 2, and the day that is not too old", n, left)
 	}
+	must(t, "SaveUsageParts()", s.SaveUsageParts(ctx, []store.UsagePart{
+		part("ann", store.PartKey, "k1", 0, 1), part("ann", store.PartModel, "k1", 1, 1),
+	}))
+	n, err = s.PruneUsage(ctx, midnight(1).Add(store.PartsKept))
+	must(t, "PruneUsage()", err)
+	if parts := partsOf(t, s); n != 1 || len(parts) != 1 || parts[0].Kind != store.PartModel {
+		t.Errorf("PruneUsage() deleted %d parts and left %v; want 1, and the one that is not too old", n, parts)
+	}
+	must(t, "SaveSightings()", s.SaveSightings(ctx, []store.Sighting{seen("ann", 0, 1), seen("ann", 1, 1)}))
+	n, err = s.PruneUsage(ctx, midnight(1).Add(store.NetworksKept))
+	must(t, "PruneUsage()", err)
+	same(t, "the networks that PruneUsage() deleted", n, int64(1))
 }
