@@ -83,7 +83,7 @@ type Model struct {
 }
 
 // Model returns what is known of a model: the first entry that matches it.
-func (c *Config) Model(name string) (Model, bool) {
+func (c Config) Model(name string) (Model, bool) {
 	for _, m := range c.Models {
 		if ok, _ := path.Match(m.Match, name); ok {
 			return m, true

@@ -5,7 +5,6 @@ import (
 	"math/big"
 	"slices"
 
-	"bartizan"
 	"bartizan/internal/ratelimit"
 )
 
@@ -76,7 +75,7 @@ func (l *linter) worstOfTier(path string, t TierSpec) {
 // worstOfGroup looks at the limits of an organisation, whose accounts may be in any tier.
 func (l *linter) worstOfGroup(path string, limits ratelimit.Limits) {
 	for _, name := range l.policy.Tiers() {
-		t := l.spec.Tiers[bartizan.Tier(name)]
+		t := l.spec.Tiers[name]
 		if t.ReserveWorst {
 			l.worst(path, t.MaxOutput, t.Coarsen.Choices(), limits)
 		}

@@ -40,7 +40,7 @@ type Price struct {
 func (p *Price) known() bool { return p.Input != 0 || p.Cached != 0 || p.Output != 0 || p.Thought != 0 }
 
 // Priced counts the prices that are known.
-func (s *Spec) Priced() int {
+func (s Spec) Priced() int {
 	n := 0
 	for i := range s.Prices {
 		if s.Prices[i].known() {

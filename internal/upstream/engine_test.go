@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"maps"
 	"net/http"
 	"testing"
 
@@ -37,9 +38,7 @@ func TestKeyOfEngine(t *testing.T) {
 			for _, place := range places {
 				h.Set(place, clientKey)
 			}
-			for header, values := range tt.client {
-				h[header] = values
-			}
+			maps.Copy(h, tt.client)
 			ask(t, c, &engine, "", h, "{}")
 			for _, place := range places {
 				want := ""
