@@ -3,7 +3,9 @@
 //
 // The model is a Kneser-Ney n-gram model over a byte-pair vocabulary, trained in
 // memory from plain English text; a prompt conditions it through the passages of
-// the training text that resemble the prompt. Every token that the server returns
+// the training text that resemble the prompt. A small neural model may stand in its
+// place ([TrainNeural]): its text is worse, but its logits have the low rank that
+// attacks on large models look for. Every token that the server returns
 // is drawn from a distribution over the whole vocabulary, and every log-probability
 // is the natural logarithm of that distribution before bias and temperature. The
 // server is therefore no mock: what an extractor could learn from a real server's

@@ -24,7 +24,7 @@ func (x *exchange) fingerprint() string {
 	if !x.server.options.Habits.ExtraFields {
 		return ""
 	}
-	return fmt.Sprintf("ngram%d-v%d-tp1-%s", maxContext+1, x.server.model.VocabularySize(), runtime.Version())
+	return fmt.Sprintf("%s-v%d-tp1-%s", x.server.model.kind, x.server.model.VocabularySize(), runtime.Version())
 }
 
 // promptExtras tell about the prompt.

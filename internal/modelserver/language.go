@@ -1,7 +1,6 @@
 package modelserver
 
-// language is a trained model of text. A neural model may take the place of the
-// n-gram model by giving these two methods.
+// language is a trained model of text: the n-gram model or the neural one.
 type language interface {
 	// condition returns the model's next-token distribution for one prompt.
 	condition(prompt string) scorer

@@ -3,33 +3,40 @@ package modelserver
 import (
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 )
 
 // minPassages is the least text that a model can be trained from.
 const minPassages = 2
 
-// Model is a trained language model and embedder. It is read-only and safe for use
-// by many goroutines.
+// Model is a trained language model and embedder, made by [Train] or [TrainNeural]. It
+// is read-only and safe for use by many goroutines.
 type Model struct {
 	vocabulary *vocabulary
 	language   language
 	embedder   *embedder
+	name       string // in the API, when the server's options give none
+	kind       string // how a talkative server calls it
 }
+
+var errTooLittle = errors.New("train model: the text needs at least two paragraphs with a blank line between them")
 
 // Train learns a model from English prose with blank lines between paragraphs. It
 // is deterministic: equal texts give equal models.
 func Train(text string) (*Model, error) {
 	paragraphs := split(text)
 	if len(paragraphs) < minPassages {
-		return nil, errors.New("train model: the text needs at least two paragraphs with a blank line between them")
+		return nil, errTooLittle
 	}
 	passages := pairUp(paragraphs)
-	v := learnVocabulary(strings.Join(passages, "\n\n"))
+	v := learnVocabulary(strings.Join(passages, "\n\n"), maxTokens)
 	return &Model{
 		vocabulary: v,
 		language:   newTopical(v, passages),
 		embedder:   newEmbedder(paragraphs),
+		name:       DefaultName,
+		kind:       "ngram" + strconv.Itoa(maxContext+1),
 	}, nil
 }
 

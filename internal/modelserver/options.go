@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// DefaultName is the model's name when the options give none.
+// DefaultName is the API's name of an n-gram model when the options give none.
 const DefaultName = "bartizan-small"
 
 const (
@@ -17,7 +17,7 @@ const (
 // Options change how a model is served. The zero value is a well-behaved server
 // that answers as fast as it can.
 type Options struct {
-	// Name is the model's id in the API; empty means [DefaultName].
+	// Name is the model's id in the API; empty means [DefaultName] or [NeuralName].
 	Name string
 	// TokensPerSecond paces each choice of an answer; 0 means no pacing.
 	TokensPerSecond float64

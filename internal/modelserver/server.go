@@ -32,7 +32,7 @@ var _ http.Handler = (*Server)(nil)
 // NewServer serves m.
 func NewServer(m *Model, o Options) *Server {
 	if o.Name == "" {
-		o.Name = DefaultName
+		o.Name = m.name
 	}
 	if o.MaxBody <= 0 {
 		o.MaxBody = defaultMaxBody
@@ -227,4 +227,4 @@ func (s *Server) checkModel(name string) error {
 }
 
 // modelPath is the place where a talkative server says that its model lies.
-func modelPath(name string) string { return "/srv/models/" + strings.ToLower(name) + "/ngram.bin" }
+func modelPath(name string) string { return "/srv/models/" + strings.ToLower(name) + "/model.bin" }

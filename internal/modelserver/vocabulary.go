@@ -43,8 +43,9 @@ func (p pair) compare(q pair) int {
 // size returns the number of tokens.
 func (v *vocabulary) size() int { return len(v.pieces) }
 
-// learnVocabulary learns the merges that shorten the text most.
-func learnVocabulary(text string) *vocabulary {
+// learnVocabulary learns the merges that shorten the text most, until there are most
+// tokens.
+func learnVocabulary(text string, most int) *vocabulary {
 	v := &vocabulary{merges: map[pair]token{}, known: map[string][]token{}}
 	for b := range byteTokens {
 		v.pieces = append(v.pieces, string([]byte{byte(b)}))
@@ -56,7 +57,7 @@ func learnVocabulary(text string) *vocabulary {
 		counts[chunk]++
 	}
 	learner := newMergeLearner(counts)
-	for v.size() < maxTokens {
+	for v.size() < most {
 		best, ok := learner.best()
 		if !ok {
 			break
