@@ -21,7 +21,8 @@ type Scores struct {
 // Mode is how much of a vector of scores is told.
 type Mode uint8
 
-// The modes, strictest first.
+// The modes, strictest first. The order is that of how finely a score is told: of
+// labels that do not exclude each other ScoresBucket tells more, but less of each.
 const (
 	ScoresLabel  Mode = iota // the label, without a number
 	ScoresBucket             // in which of a few fixed ranges a score lies
@@ -35,7 +36,8 @@ type Edges struct {
 	N  int // how many of At are used
 }
 
-// DefaultEdges returns the edges that the shipped profiles use: four buckets.
+// DefaultEdges returns the edges that the shipped profiles use: four buckets. A lone
+// score is told by them where only a label is.
 func DefaultEdges() Edges { return Edges{At: [8]float64{0.5, 0.75, 0.9}, N: 3} }
 
 // common returns the edges that are in both.
@@ -58,5 +60,5 @@ type ReverseSigmoid struct {
 	Beta, Gamma float64
 }
 
-// Tells reports whether the mode tells any number that counts.
+// Tells reports whether any number is told that counts.
 func (s Scores) Tells() bool { return s.Mode > ScoresLabel }

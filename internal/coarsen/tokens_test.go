@@ -115,6 +115,11 @@ func TestTokens(t *testing.T) {
 			bartizan.TokenScore{Token: "a0", Logprob: math.NaN(), Top: alts([]alt{{"a0", math.NaN()}})},
 			withheld, nil, 0,
 		},
+		"alternatives of null and minus infinity": {
+			trusted, five,
+			bartizan.TokenScore{Token: "a0", Logprob: -0.2, Top: alts([]alt{{"a0", -0.2}, {"a1", math.NaN()}, {"a2", math.Inf(-1)}, {"a3", -2}})},
+			-0.2, alts([]alt{{"a0", -0.2}, {"a3", -2}}), 3,
+		},
 		"a positive number": {
 			standard, five, bartizan.TokenScore{Token: "a0", Logprob: 5, Top: alts([]alt{{"a0", 5}})}, withheld, nil, 0,
 		},

@@ -17,6 +17,7 @@ const (
 	maxBatch      = 2048 // prompts or inputs, what the API documents
 	maxDims       = 1 << 16
 	maxTopScores  = 100
+	minBucket     = 0.001
 	maxBeta       = 2 // more empties every answer
 	maxGamma      = 10
 	maxWait       = 10 * time.Second
@@ -98,7 +99,7 @@ func (f *faults) edges(what string, e Edges) {
 	}
 	below := 0.0
 	for _, at := range e.At[:e.N] {
-		f.check(at > below && at < 1, "%s: edge %v, want it above %v and below 1", what, at, below)
+		f.check(at >= below+minBucket && at <= 1-minBucket, "%s: edge %v, want it above %v and below 1, by %v at least", what, at, below, minBucket)
 		below = at
 	}
 }

@@ -6,15 +6,24 @@ import "math"
 // already. It is far above what rounding moves a norm.
 const unitSlack = 0.01
 
-// Vector rounds an embedding in place to the profile's grid. The int8 and decimal
-// grids give unit vectors, whatever the length of the model's. Applied to its own
-// output, as float32, it changes nothing.
-func (p *Profile) Vector(v []float64) {
+// Vector cuts an embedding to the profile's length and rounds it in place to the
+// profile's grid. The int8 and decimal grids give unit vectors, whatever the length of
+// the model's, and so does a cut. Applied to its own output, as float32, it changes
+// nothing.
+func (p *Profile) Vector(v []float64) []float64 {
+	if most := p.Embeddings.Dims; most > 0 && len(v) > most {
+		v = v[:most]
+		if length := norm(v); length > 0 {
+			for i := range v {
+				v[i] /= length
+			}
+		}
+	}
 	switch p.Embeddings.Grid {
 	case GridFull:
 	case GridFloat16:
 		for i, f := range v {
-			v[i] = half(f)
+			v[i] = toHalf(f)
 		}
 	case GridDecimals:
 		decimals(v, p.Embeddings.Decimals)
@@ -23,6 +32,7 @@ func (p *Profile) Vector(v []float64) {
 	default:
 		clear(v)
 	}
+	return v
 }
 
 func norm(v []float64) float64 {
@@ -78,9 +88,9 @@ func tidy(f, grid float64) float64 {
 	return steps / grid
 }
 
-// half rounds to the nearest IEEE 754 half-precision number, ties to even. What is too
+// toHalf rounds to the nearest IEEE 754 half-precision number, ties to even. What is too
 // large becomes the largest; never minus zero.
-func half(f float64) float64 {
+func toHalf(f float64) float64 {
 	const (
 		largest   = 65504.0
 		mantissa  = 11 // bits, the hidden one included

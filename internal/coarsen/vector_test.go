@@ -141,3 +141,36 @@ func TestVectorOfZeros(t *testing.T) {
 		p.Vector(nil)
 	}
 }
+
+// TestVectorCut: a cut vector has unit norm on every grid, as a second pass leaves it.
+func TestVectorCut(t *testing.T) {
+	t.Parallel()
+	for _, name := range names {
+		p := shipped(t, name)
+		p.Embeddings.Dims = 256
+		for _, dims := range []int{64, 256, 1536} {
+			raw := direction(rand.New(rand.NewPCG(8, uint64(dims))), dims, 1)
+			got := p.Vector(slices.Clone(raw))
+			if len(got) != min(dims, 256) {
+				t.Fatalf("%s: %d of %d components; want at most 256", name, len(got), dims)
+			}
+			if n := norm(got); math.Abs(n-1) > 2e-3 {
+				t.Errorf("%s: norm of %d of %d components = %v; want 1", name, len(got), dims, n)
+			}
+			cosine := 0.0
+			for i := range got {
+				cosine += raw[i] * got[i] / norm(raw[:len(got)]) / norm(got)
+			}
+			if cosine < 0.999 {
+				t.Errorf("%s: cosine with the cut vector = %v; want at least 0.999", name, cosine)
+			}
+			sent := asFloat32(got)
+			if again := p.Vector(slices.Clone(sent)); !slices.Equal(asFloat32(again), sent) {
+				t.Errorf("%s: a second pass changed the vector", name)
+			}
+		}
+		if got := p.Vector(make([]float64, 300)); len(got) != 256 || norm(got) != 0 {
+			t.Errorf("%s: a vector of zeros became %v", name, got)
+		}
+	}
+}
