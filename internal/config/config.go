@@ -71,7 +71,7 @@ type Model struct {
 	// Kind is what the model does: "generate", "embed", "classify" or "rerank"; empty leaves
 	// it open. Nothing depends on it yet.
 	Kind string
-	// Tokenizer names the vocabulary by which answers are counted that report no usage;
+	// Tokenizer names the vocabulary by which prompts and answers without usage are counted;
 	// empty or "estimate" learns from what is reported.
 	Tokenizer string
 	// Price is what the provider charges; limits in dollars and the policy's price table are

@@ -250,7 +250,7 @@ func (f *file) models() list {
 				{key: "output", doc: "Of the answer.", kind: number{&m.Price.Output, 1e6}},
 				{key: "reasoning", doc: "Of the part of the answer that is reasoning; without it that of output.", kind: number{&m.Price.Reasoning, 1e6}},
 			}}},
-			{key: "tokenizer", doc: "Vocabulary by which answers are counted that report no usage; without it, or with estimate, the count is learnt from what is reported.", kind: choice{&m.Tokenizer, []string{"o200k_base", "cl100k_base", "estimate"}, "tokenizer"}},
+			{key: "tokenizer", doc: "Vocabulary by which prompts and answers are counted where no usage is reported; without it, or with estimate, the count is learnt from what is reported.", kind: choice{&m.Tokenizer, []string{"o200k_base", "cl100k_base", "estimate"}, "tokenizer"}},
 			{key: "kind", doc: "What the model does.", kind: choice{&m.Kind, []string{"generate", "embed", "classify", "rerank"}, "kind"}, idle: "nothing depends on it yet"},
 			{key: "hidden_size", doc: "Width of the model, from which the cost command tells what copying it takes.", kind: size{to: &m.HiddenSize, least: 1, most: 1e9, absentZero: true}},
 			{key: "vocabulary", doc: "Number of tokens in its vocabulary, for the same.", kind: size{to: &m.Vocabulary, least: 1, most: 1e9, absentZero: true}},

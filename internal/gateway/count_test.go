@@ -5,8 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"bartizan"
 	"bartizan/internal/guard"
+	"bartizan/internal/ratelimit"
 )
 
 // words counts words: a tokenizer that a reader can follow.
@@ -46,14 +49,64 @@ func TestMissingUsageIsCounted(t *testing.T) {
 				}}})
 				f.post(t, "/v1/chat/completions", "key-standard", tt.body)
 				u := f.waitRecords(t, 1)[0].Exchange.Usage
-				want := int64(7)
+				// Role, word, three for the message and three before the answer.
+				input, output := int64(8), int64(7)
 				if !known {
-					want = 9 // 31 bytes by 3.5, rounded up
+					input, output = 2, 9 // 5 and 31 bytes by 3.5, rounded up
 				}
-				if u.OutputTokens != want || !u.Estimated {
-					t.Errorf("usage = %+v; want %d tokens, estimated", u, want)
+				if u.InputTokens != input || u.OutputTokens != output || !u.Estimated {
+					t.Errorf("usage = %+v; want %d and %d tokens, estimated", u, input, output)
 				}
 			})
 		}
 	}
+}
+
+// The whole prompt is counted, and what was reserved by an estimate is replaced by it: a
+// prompt that looks short, or long, cannot hide what it costs.
+func TestMissingUsageCountsThePrompt(t *testing.T) {
+	t.Parallel()
+	const silent = `{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"so"},"finish_reason":"stop"}]}`
+	const silentText = `{"id":"x","object":"text_completion","model":"m","choices":[{"index":0,"text":"so","finish_reason":"stop"}]}`
+	for name, tt := range map[string]struct {
+		path, body, answer string
+		want               int64
+	}{
+		"all roles and tools": {
+			"/v1/chat/completions", `{"model":"m","messages":[{"role":"system","content":"be very brief"},{"role":"user","name":"Ann","content":[{"type":"text","text":"a b c"}]}],"tools":[{"type": "function"}]}`, silent,
+			1 + 3 + 1 + 1 + 3 + 2 + 2*3 + 1 + 3,
+		},
+		"many short words": {"/v1/completions", `{"model":"m","prompt":["` + strings.Repeat("a ", 500) + `","b"]}`, silentText, 501},
+		"token ids":        {"/v1/completions", `{"model":"m","prompt":[` + strings.Repeat("7,", 99) + `7]}`, silentText, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := deploy(t, start(t, answer(tt.answer)), deployment{guard: guard.Options{Counter: func(string) guard.Counter { return words }}})
+			f.post(t, tt.path, "key-standard", tt.body)
+			u := f.waitRecords(t, 1)[0].Exchange.Usage
+			if u.InputTokens != tt.want || u.OutputTokens != 1 || !u.Estimated {
+				t.Errorf("usage = %+v; want %d tokens of prompt and 1 of answer, estimated", u, tt.want)
+			}
+			account := bartizan.Account{ID: "standard", Tier: bartizan.TierStandard}
+			left, err := f.counters.Peek(t.Context(), time.Now(), f.scopes(t, &account), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range left {
+				if l := s.Limit; l.Dimension == ratelimit.Tokens && l.Window == ratelimit.Day && l.Amount-s.Remaining != tt.want+1 {
+					t.Errorf("%d tokens are charged today; want %d", l.Amount-s.Remaining, tt.want+1)
+				}
+			}
+		})
+	}
+}
+
+// scopes are what limits the account.
+func (f *fixture) scopes(t testing.TB, account *bartizan.Account) []ratelimit.Scope {
+	t.Helper()
+	rules, ok := f.policy.Rules(account.Tier, account.Level)
+	if !ok {
+		t.Fatalf("no rules of %s", account.Tier)
+	}
+	return []ratelimit.Scope{{Nest: ratelimit.OfAccount, Name: account.ID, Limits: rules.Limits}}
 }

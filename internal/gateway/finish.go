@@ -58,6 +58,7 @@ func (c *call) settle(ctx context.Context, now time.Time) {
 		result.Values = x.Disclosure.Values
 		if !result.Reported {
 			result.Output, _ = c.shaper.Text()
+			result.Whole = func() (wire.Whole, bool) { return c.route.Whole(c.narrowed) }
 		}
 	}
 	usage, err := c.gateway.guard.Settle(ctx, now, &c.admission, result)

@@ -41,9 +41,6 @@ type Options struct {
 	Counter func(model string) Counter
 }
 
-// Counter counts the tokens of a text under a model's vocabulary.
-type Counter func(text string) int
-
 // DefaultLease is the default of Options.Lease: longer than any answer is let to take.
 const DefaultLease = 20 * time.Minute
 
@@ -94,6 +91,7 @@ type Admission struct {
 
 	grant       ratelimit.Grant
 	inputTokens int64
+	dialect     wire.Dialect
 	model       string
 	policy      *policy.Policy
 }
@@ -127,7 +125,7 @@ func (g *Guard) Admit(ctx context.Context, now time.Time, ask *Ask) (Admission, 
 	}
 	adm := Admission{
 		Rules: rules, Decision: bartizan.Decision{Action: bartizan.ActionAllow}, model: ask.Request.Model, policy: p,
-		Profile: rules.Profile, MaxOutput: rules.MaxOutput,
+		Profile: rules.Profile, MaxOutput: rules.MaxOutput, dialect: ask.Route.Dialect,
 	}
 	if rules.Deny {
 		if !p.Shadow() {
@@ -251,6 +249,9 @@ type Result struct {
 	// [Guard.Counts] wants it; empty means that it is not known.
 	OutputBytes int
 	Output      string
+	// Whole returns all that the model read, and false where that is not known. It is
+	// called only where [Guard.Counts] has a use for it; nil is not known.
+	Whole func() (wire.Whole, bool)
 	// Values is how many numeric values were released.
 	Values int64
 	// Reached is false when the request never got to the upstream.
@@ -258,28 +259,22 @@ type Result struct {
 }
 
 // Settle replaces the reservation of an admitted request by what it cost and
-// returns the usage to record: as reported, or counted from bytes when nothing was
-// reported. A request that never reached the upstream costs nothing; one that the
+// returns the usage to record: as reported, or counted when nothing was reported, by the
+// model's vocabulary or from bytes. A request that never reached the upstream costs nothing; one that the
 // upstream failed costs itself but no tokens; an aborted one costs what was sent.
 func (g *Guard) Settle(ctx context.Context, now time.Time, adm *Admission, r Result) (bartizan.Usage, error) {
-	usage := r.Usage
-	if !r.Reported {
-		usage = bartizan.Usage{
-			InputTokens:  adm.inputTokens,
-			OutputTokens: g.estimate.tokens(adm.model, r.OutputBytes),
-			Estimated:    true,
-		}
-		if c := g.Counts(adm.model); c != nil && r.Output != "" {
-			usage.OutputTokens = int64(c(r.Output))
-		}
-	}
-	actual := adm.spent(usage)
-	actual.Values, actual.Prompts = r.Values, 1
+	var usage bartizan.Usage
+	var actual ratelimit.Demand
 	switch {
 	case !r.Reached:
-		actual, usage = ratelimit.Demand{}, bartizan.Usage{}
 	case r.Outcome == bartizan.OutcomeFailed && r.OutputBytes == 0:
-		actual, usage = ratelimit.Demand{Requests: 1}, bartizan.Usage{}
+		actual.Requests = 1
+	default:
+		if usage = r.Usage; !r.Reported {
+			usage = g.count(adm, &r)
+		}
+		actual = adm.spent(usage)
+		actual.Values, actual.Prompts = r.Values, 1
 	}
 	if adm.grant.IsZero() {
 		return usage, nil
@@ -318,14 +313,6 @@ func (g *Guard) Progress(ctx context.Context, adm *Admission, outputBytes int) e
 		return fmt.Errorf("note progress: %w", err)
 	}
 	return nil
-}
-
-// Counts returns what counts the tokens of a model, or nil.
-func (g *Guard) Counts(model string) Counter {
-	if g.counter == nil {
-		return nil
-	}
-	return g.counter(model)
 }
 
 // Learn teaches the token estimate how many bytes of text one reported token stood for.
