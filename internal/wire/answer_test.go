@@ -99,7 +99,7 @@ func TestRewrite(t *testing.T) {
 		},
 		"vector without a shaper": {
 			"openai.embeddings",
-			wire.Plan{Verbs: [11]wire.Verb{bartizan.FieldEmbedding: wire.Shape}},
+			wire.Plan{Verbs: [12]wire.Verb{bartizan.FieldEmbedding: wire.Shape}},
 			`{"data":[{"embedding":[1,2],"index":0}]}`, `{"data":[{"embedding":null,"index":0}]}`,
 		},
 		"thinking keeps its place": {

@@ -6,13 +6,13 @@ import (
 )
 
 // entries is an invented list of tokens with their log-probabilities, about 100 KB.
-func entries() []byte {
+func entriesPerObject() []byte {
 	const entry = `{"token":" turret","logprob":-0.1234567,"bytes":[32,116,117,114,114,101,116]},`
 	return []byte("[" + strings.TrimSuffix(strings.Repeat(entry, 1300), ",") + "]")
 }
 
 func BenchmarkScan(b *testing.B) {
-	doc := entries()
+	doc := entriesPerObject()
 	scanners := map[string]func() int{
 		"skip":  func() int { return skipValue(doc, 0) },
 		"check": func() int { return checkValue(doc, 0, 0) },

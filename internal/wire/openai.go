@@ -42,7 +42,7 @@ func openAIChoices() []answerField {
 		{kind: bartizan.FieldTimings, paths: "timings.** metrics.**"},
 		{kind: bartizan.FieldInternal, paths: "prompt_text kv_transfer_params.** ec_transfer_params.** sglext.** " +
 			"meta_info.** choices[].routed_experts.** choices[].hidden_states.**"},
-		{kind: bartizan.FieldScores, paths: "moderation.**"},
+		{kind: bartizan.FieldScores, paths: "moderation", form: formScores, scores: ScoresIndependent},
 	}
 }
 

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"bartizan"
 )
@@ -11,7 +12,8 @@ import (
 type answerField struct {
 	kind bartizan.Field
 	// paths are separated by spaces. A path is keys joined by dots; [] enters an
-	// array; a final .** takes everything below.
+	// array; a final .** takes everything below. After a key, ?(name=value) is for the
+	// objects there that have such a member; all that is known of them stands under it.
 	paths string
 	// form is how the content is encoded, where that matters.
 	form form
@@ -20,6 +22,16 @@ type answerField struct {
 	neutral string
 	// early says that a count of usage is told before the answer is written.
 	early bool
+	// scores says what kind of scores lie there.
+	scores ScoreKind
+	// unit is what a time counts.
+	unit time.Duration
+	// uncounted is set on text that stands elsewhere in the answer too.
+	uncounted bool
+	// cumulative is set on text that each event of a stream tells from its beginning.
+	cumulative bool
+	// joint is set on an object whose tokens and alternatives lie in separate lists.
+	joint *joint
 }
 
 // form is how a field's content is encoded.
@@ -41,6 +53,16 @@ const (
 	formCacheWriteTokens // likewise
 	formReasoningTokens
 	formChoices
+	formScores      // class scores, in any of the shapes that [Rewriter.scores] knows
+	formFingerprint // text that identifies a release
+	formTime        // a time
+	formTensor      // the data of a tensor, whose name and shape stand beside it
+	formScore       // the log-probability of the next token of a joint reading
+	formTops        // a list of lists of its alternatives, or one such list
+	formTuples      // a list of its tokens as tuples
+	formJoint       // an object that holds a joint reading and nothing else
+	formVectorList  // embeddings of one input: one, or one for each token
+	formMoreTokens  // tokens of output beside the others
 )
 
 // node is a place in an answer, compiled from a table.
@@ -49,7 +71,13 @@ type node struct {
 	form    form
 	neutral string
 	early   bool
-	facts   bool // this node or one below it has a form that facts are taken from
+	scores  ScoreKind
+	unit    time.Duration
+	joint   *joint
+	// As in an answerField.
+	uncounted, cumulative bool
+	variants              []variant
+	facts                 bool // this node or one below it has a form that facts are taken from
 
 	leaf bool  // scalars are expected here
 	open bool  // anything is
@@ -115,17 +143,32 @@ func compileAnswer(table ...[]answerField) *node {
 	return root
 }
 
+// counted reports whether facts are taken from the form.
+func (f form) counted() bool {
+	switch f {
+	case formText, formData, formError, formUsage, formPromptTokens, formOutputTokens, formCachedTokens, formCacheReadTokens,
+		formCacheWriteTokens, formReasoningTokens, formMoreTokens, formChoices:
+		return true
+	default:
+		return false
+	}
+}
+
 func (n *node) place(path string, f answerField) {
 	at, named := n, n
-	counted := f.form != formPlain && f.form != formWord && f.form != formVector && f.form != formTokens
-	for part := range strings.SplitSeq(path, ".") {
+	counted := f.form.counted() && !f.uncounted
+	for path != "" {
+		var part string
+		part, path = cutPart(path)
 		at.facts = at.facts || counted
 		if part == "**" {
 			at.open = true
 			break
 		}
-		name := strings.TrimRight(part, "[]")
-		at = at.grow(name)
+		part, selector, _ := strings.Cut(part, "?")
+		if name := strings.TrimRight(part, "[]"); name != "" {
+			at = at.grow(name)
+		}
 		named = at
 		for range strings.Count(part, "[]") {
 			at.facts = at.facts || counted
@@ -134,15 +177,73 @@ func (n *node) place(path string, f answerField) {
 			}
 			at = at.elem
 		}
+		if selector != "" {
+			at.facts = at.facts || counted
+			at = at.variant(strings.Trim(selector, "()"))
+			named = at
+		}
 	}
 	at.facts = at.facts || counted
-	if !at.open && f.form != formUsage && f.form != formChoices {
+	if !at.open && f.form != formUsage && f.form != formChoices && f.form != formJoint {
 		at.leaf = true
 	}
 	at.kind, at.form, at.neutral, at.early = f.kind, f.form, f.neutral, f.early
+	at.scores, at.unit, at.joint = f.scores, f.unit, f.joint
+	at.uncounted, at.cumulative = f.uncounted, f.cumulative
 	if f.kind != bartizan.FieldContent {
 		named.kind = f.kind // a list of what is not content is not content either
 	}
+}
+
+// cutPart cuts the first part off a path. Dots in a selector do not end it.
+func cutPart(path string) (part, rest string) {
+	depth := 0
+	for i := range len(path) {
+		switch path[i] {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case '.':
+			if depth == 0 {
+				return path[:i], path[i+1:]
+			}
+		}
+	}
+	return path, ""
+}
+
+// variant returns the node of objects in the node's place whose member has the value that
+// the selector, such as "type=thinking", says.
+func (n *node) variant(selector string) *node {
+	key, value, _ := strings.Cut(selector, "=")
+	if value != "true" {
+		value = `"` + value + `"`
+	}
+	for _, v := range n.variants {
+		if v.key == key && v.value == value {
+			return v.node
+		}
+	}
+	made := &node{}
+	n.variants = append(n.variants, variant{key, value, made})
+	return made
+}
+
+// variant is another table for objects that one of their members marks.
+type variant struct {
+	key, value string
+	node       *node
+}
+
+// of returns the table for an object in the node's place.
+func (n *node) of(object []byte) *node {
+	for _, v := range n.variants {
+		if string(valueOf(object, v.key)) == v.value {
+			return v.node
+		}
+	}
+	return n
 }
 
 // hidden returns the kind of a folded key that is never plain content, wherever it

@@ -101,6 +101,7 @@ type elements struct {
 	b     []byte
 	i     int
 	value int
+	count int // of elements before this one
 
 	begun, bad, closed bool
 }
@@ -120,6 +121,7 @@ func (e *elements) next() bool {
 		}
 	case i < len(e.b) && e.b[i] == ',':
 		i = skipSpace(e.b, i+1)
+		e.count++
 	case i < len(e.b) && e.b[i] == ']':
 		e.closed, e.i = true, i+1
 		return false

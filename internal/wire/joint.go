@@ -1,0 +1,288 @@
+package wire
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"bartizan"
+)
+
+// joint says where in an object the log-probabilities of tokens lie whose alternatives
+// stand in a list of their own.
+type joint struct {
+	// list is the path to the tokens, or to one token; tops that to the lists of
+	// alternatives, one for each token, or to one such list; inner is the key in an element
+	// of tops that holds the list, where it is not the element itself.
+	list, tops, inner string
+	// token, logprob and id are the keys of an entry. Entries are tuples of log-probability,
+	// id and text where tuple is set.
+	token, logprob, id string
+	tuple              bool
+}
+
+// jointReading is what was told of the tokens of the object that is edited, in order.
+type jointReading struct {
+	joint *joint
+	told  []bartizan.TokenScore
+	at    int // of the token whose log-probability is written next
+	tops  int // of the token whose alternatives are written next
+}
+
+// next returns the next token's log-probability.
+func (r *jointReading) next() float64 {
+	if r.at >= len(r.told) {
+		return bartizan.LogprobWithheld
+	}
+	r.at++
+	return r.told[r.at-1].Logprob
+}
+
+// nextTops returns the next token's alternatives.
+func (r *jointReading) nextTops() []bartizan.TokenAlternative {
+	if r.tops >= len(r.told) {
+		return nil
+	}
+	r.tops++
+	return r.told[r.tops-1].Top
+}
+
+// readJoint reads the tokens of the object at src[i] and has them shaped; false is for
+// what is not of the shape.
+func (w *Rewriter) readJoint(n *node, i int) bool {
+	j := n.joint
+	end := checkValue(w.src, i, 0)
+	if end < 0 {
+		return false
+	}
+	object := w.src[i:end]
+	var list []bartizan.TokenScore
+	ok := true
+	entries(lookup(object, j.list), j.tuple, func(entry []byte) {
+		t, fine := j.entry(entry)
+		list, ok = append(list, bartizan.TokenScore{Token: t.Token, Logprob: t.Logprob}), ok && fine
+	})
+	k := 0
+	each := func(tops []byte) {
+		if k < len(list) {
+			entries(tops, j.tuple, func(entry []byte) {
+				t, fine := j.entry(entry)
+				list[k].Top, ok = append(list[k].Top, t), ok && fine
+			})
+		}
+		k++
+	}
+	switch tops := lookup(object, j.tops); {
+	case len(tops) == 0 || tops[0] == 'n':
+	case isFlat(tops, j):
+		each(tops)
+	default:
+		items(tops, func(item []byte) { each(j.within(item)) })
+	}
+	if !ok || k > len(list) {
+		w.err = fmt.Errorf("read log-probabilities: %w", ErrNotUnderstood)
+		return false
+	}
+	told := list
+	if len(list) > 0 {
+		texts := list
+		told = w.plan.Shaper.Tokens(list)
+		if w.plan.HideThinking {
+			w.hideJoint(n, j, lookup(object, j.list), texts, told)
+		}
+	}
+	w.joint = jointReading{joint: j, told: told}
+	return true
+}
+
+// hideJoint withholds what is told of tokens that belong to reasoning.
+func (w *Rewriter) hideJoint(n *node, j *joint, list []byte, tokens, told []bartizan.TokenScore) {
+	t := w.thinking.of(n)
+	k := 0
+	entries(list, j.tuple, func(entry []byte) {
+		text, _ := plain(valueOf(entry, j.token))
+		if k < len(told) && t.state != thinkingOver && text != "" && t.next(text) == "" {
+			told[k] = bartizan.TokenScore{Token: tokens[k].Token, Logprob: bartizan.LogprobWithheld}
+		}
+		k++
+	})
+}
+
+// within returns the list of alternatives that an element of tops is or holds.
+func (j *joint) within(item []byte) []byte {
+	if j.inner == "" {
+		return item
+	}
+	return valueOf(item, j.inner)
+}
+
+// isFlat reports whether tops is the list of one token's alternatives.
+func isFlat(tops []byte, j *joint) bool {
+	if j.inner != "" || j.tuple {
+		return false
+	}
+	flat := false
+	items(tops, func(item []byte) { flat = flat || item[0] == '{' })
+	return flat
+}
+
+// entries calls fn with each entry of a list, or with the one entry that list is.
+func entries(list []byte, tuple bool, fn func(entry []byte)) {
+	if len(list) > 0 && list[0] == '{' && !tuple {
+		fn(list)
+		return
+	}
+	items(list, func(item []byte) {
+		if item[0] != 'n' {
+			fn(item)
+		}
+	})
+}
+
+// entry reads one token; its name is its id, where it has one, since texts of different
+// tokens can be equal.
+func (j *joint) entry(entry []byte) (t bartizan.TokenAlternative, ok bool) {
+	t.Logprob = math.NaN()
+	var number, id, text []byte
+	if j.tuple {
+		k := 0
+		items(entry, func(item []byte) {
+			switch k {
+			case 0:
+				number = item
+			case 1:
+				id = item
+			case 2: //nolint:mnd // the tuple's text
+				text = item
+			}
+			k++
+		})
+		if k == 0 {
+			return t, false
+		}
+	} else {
+		if len(entry) == 0 || entry[0] != '{' {
+			return t, false
+		}
+		number, id, text = valueOf(entry, j.logprob), valueOf(entry, j.id), valueOf(entry, j.token)
+	}
+	if len(number) > 0 && number[0] != 'n' {
+		f, err := strconv.ParseFloat(string(number), 64)
+		if err != nil && !math.IsInf(f, 0) {
+			return t, false
+		}
+		t.Logprob = f
+	}
+	if len(id) > 0 && id[0] != 'n' {
+		t.Token = string(id)
+	} else {
+		t.Token = string(text)
+	}
+	return t, true
+}
+
+// jointList edits a list that belongs to the joint reading: the tuples of the tokens, or
+// the lists of their alternatives.
+func (w *Rewriter) jointList(n *node, i int) int {
+	end := checkValue(w.src, i, 0)
+	if end < 0 {
+		return -1
+	}
+	span, j := w.src[i:end], n.joint
+	w.flush(i)
+	w.touched[n.kind] = true
+	w.from = end
+	switch {
+	case w.joint.joint == nil || span[0] != '[':
+		w.dst = append(w.dst, "null"...)
+	case n.form == formTuples:
+		w.dst = append(w.dst, '[')
+		first := true
+		items(span, func(item []byte) {
+			if !first {
+				w.dst = append(w.dst, ',')
+			}
+			first = false
+			w.dst = w.jointEntry(w.dst, w.joint.joint, item, w.joint.next())
+		})
+		w.dst = append(w.dst, ']')
+	case isFlat(span, w.joint.joint):
+		w.dst = w.jointTops(w.dst, w.joint.joint, span)
+	default:
+		j = w.joint.joint
+		w.dst = append(w.dst, '[')
+		first := true
+		items(span, func(item []byte) {
+			if !first {
+				w.dst = append(w.dst, ',')
+			}
+			first = false
+			if j.inner != "" {
+				w.dst = append(appendQuoted(append(w.dst, '{'), j.inner), ':')
+			}
+			w.dst = w.jointTops(w.dst, j, j.within(item))
+			if j.inner != "" {
+				w.dst = append(w.dst, '}')
+			}
+		})
+		w.dst = append(w.dst, ']')
+	}
+	return end
+}
+
+// jointTops appends what is told of one token's alternatives.
+func (w *Rewriter) jointTops(dst []byte, j *joint, list []byte) []byte {
+	dst = append(dst, '[')
+	for k, told := range w.joint.nextTops() {
+		if k > 0 {
+			dst = append(dst, ',')
+		}
+		done := false
+		entries(list, j.tuple, func(entry []byte) {
+			if t, ok := j.entry(entry); !done && ok && t.Token == told.Token {
+				dst, done = w.jointEntry(dst, j, entry, told.Logprob), true
+			}
+		})
+		if !done {
+			dst = append(dst, "null"...)
+		}
+	}
+	return append(dst, ']')
+}
+
+// jointEntry appends an entry with another log-probability, and without its id unless ids
+// pass.
+func (w *Rewriter) jointEntry(dst []byte, j *joint, entry []byte, logprob float64) []byte {
+	ids := w.plan.Verbs[bartizan.FieldTokenIDs] == Keep
+	if j.tuple {
+		k := 0
+		dst = append(dst, '[')
+		items(entry, func(item []byte) {
+			switch {
+			case k == 0:
+				dst = appendLogprob(dst, logprob)
+			case k == 1 && !ids:
+				dst = append(dst, ",null"...)
+			case item[0] == '"' || item[0] == 'n' || k == 1 && checkNumber(item, 0) == len(item):
+				dst = append(append(dst, ','), item...)
+			default:
+				dst = append(dst, ",null"...)
+			}
+			k++
+		})
+		return append(dst, ']')
+	}
+	dst = append(dst, '{')
+	dst = append(appendQuoted(dst, j.token), ':')
+	if text := valueOf(entry, j.token); len(text) > 0 && text[0] == '"' {
+		dst = append(dst, text...)
+	} else {
+		dst = append(dst, `""`...)
+	}
+	dst = append(appendQuoted(append(dst, ','), j.logprob), ':')
+	dst = appendLogprob(dst, logprob)
+	if id := valueOf(entry, j.id); ids && len(id) > 0 && checkNumber(id, 0) == len(id) {
+		dst = append(append(appendQuoted(append(dst, ','), j.id), ':'), id...)
+	}
+	return append(dst, '}')
+}

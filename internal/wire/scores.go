@@ -1,0 +1,510 @@
+package wire
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+
+	"bartizan"
+)
+
+// ScoreKind says how the scores of one answer belong together.
+type ScoreKind uint8
+
+// The kinds of scores.
+const (
+	// ScoresExclusive are those of classes of which one holds: the greatest is the label.
+	ScoresExclusive ScoreKind = iota
+	// ScoresIndependent are those of classes of which any number may hold.
+	ScoresIndependent
+	// ScoresScalar is a score alone: a relevance, a similarity, a likelihood.
+	ScoresScalar
+)
+
+// scoreKeys are the keys of an entry under which its score stands.
+var scoreKeys = [...]string{"score", "confidence", "probability", "relevance_score", "value", "prob"} //nolint:gochecknoglobals // a static table
+
+// scores appends what is told of the scores in a value that is checked JSON. It knows them
+// as lists of numbers, as objects of class to number or of class to an entry with a number,
+// as lists of entries with a label and a number, as lists of pairs of label and number, and
+// as lists of "value:index:label". Where several such things lie in lists or objects, each
+// is told for itself. Text stays, and numbers that none of this explains go.
+func (w *Rewriter) scores(dst, span []byte, kind ScoreKind) []byte {
+	switch span[0] {
+	case '[':
+		return w.scoreList(dst, span, kind)
+	case '{':
+		return w.scoreObject(dst, span, kind)
+	case '"', 't', 'f', 'n':
+		return append(dst, span...)
+	default:
+		w.values = append(w.values[:0], number(span))
+		w.told(w.values, ScoresScalar)
+		return appendScore(dst, w.values[0], "null")
+	}
+}
+
+// told has scores shaped. They are of the input that their holder's index names, or else of
+// the next one.
+func (w *Rewriter) told(v []float64, kind ScoreKind) {
+	row := w.row
+	w.row++
+	if w.src[w.holder] == '{' {
+		if end := skipValue(w.src, w.holder); end > 0 {
+			if index, ok := wholeNumber(valueOf(w.src[w.holder:end], "index")); ok {
+				row = index
+			}
+		}
+	}
+	w.plan.Shaper.Scores(v, kind, row)
+}
+
+// number is the value of a JSON number; what is none is not a number.
+func number(span []byte) float64 {
+	f, err := strconv.ParseFloat(string(span), 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return f
+}
+
+// appendScore appends a score, or what stands for one that is withheld.
+func appendScore(dst []byte, f float64, withheld string) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(dst, withheld...)
+	}
+	return appendNumber(dst, f)
+}
+
+// listForm is what the elements of a list of scores are.
+type listForm uint8
+
+const (
+	listEmpty listForm = iota
+	listNumbers
+	listEntries
+	listPairs
+	listStrings
+	listOther
+)
+
+// listFormOf returns what all elements are, and the values in them.
+func (w *Rewriter) listFormOf(span []byte) listForm {
+	form := listEmpty
+	w.values = w.values[:0]
+	items(span, func(item []byte) {
+		f, value := elementForm(item)
+		if form == listEmpty {
+			form = f
+		}
+		if f != form {
+			form = listOther
+		}
+		w.values = append(w.values, value)
+	})
+	return form
+}
+
+// elementForm returns the form of one element and the value in it.
+func elementForm(item []byte) (listForm, float64) {
+	switch item[0] {
+	case '{':
+		if v := scoreOf(item); v != nil {
+			return listEntries, number(v)
+		}
+	case '[':
+		count, label, value := 0, false, math.NaN()
+		items(item, func(part []byte) {
+			count++
+			if part[0] == '"' {
+				label = label || count == 1
+			} else if count == 2 && checkNumber(part, 0) == len(part) { //nolint:mnd // a pair's second
+				value = number(part)
+			}
+		})
+		if count == 2 && label && !math.IsNaN(value) { //nolint:mnd // a pair
+			return listPairs, value
+		}
+	case '"':
+		if text, ok := plain(item); ok {
+			if value, _, ok := classification(text); ok {
+				return listStrings, value
+			}
+		}
+	case 't', 'f', 'n':
+	default:
+		return listNumbers, number(item)
+	}
+	return listOther, math.NaN()
+}
+
+// scoreOf returns the number of an entry, or nil.
+func scoreOf(entry []byte) []byte {
+	for _, key := range scoreKeys {
+		if v := valueOf(entry, key); len(v) > 0 && checkNumber(v, 0) == len(v) {
+			return v
+		}
+	}
+	return nil
+}
+
+// classification reads "value:index" or "value:index:label", the form of the
+// classification extension of the Open Inference Protocol.
+func classification(text string) (value float64, rest string, ok bool) {
+	head, rest, found := cutColon(text)
+	if !found {
+		return 0, "", false
+	}
+	value, err := strconv.ParseFloat(head, 64)
+	if err != nil {
+		return 0, "", false
+	}
+	index, _, _ := cutColon(rest)
+	if _, err := strconv.ParseUint(index, 10, 32); err != nil {
+		return 0, "", false
+	}
+	return value, rest, true
+}
+
+func cutColon(s string) (before, after string, found bool) {
+	for i := range len(s) {
+		if s[i] == ':' {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}
+
+func (w *Rewriter) scoreList(dst, span []byte, kind ScoreKind) []byte {
+	form := w.listFormOf(span)
+	told := w.values
+	if form != listOther && form != listEmpty {
+		if kind == ScoresScalar && form == listNumbers {
+			for i := range told {
+				w.told(told[i:i+1], ScoresScalar)
+			}
+		} else {
+			w.told(told, kind)
+		}
+		told = append([]float64(nil), told...) // inner values use the same memory
+	}
+	dst = append(dst, '[')
+	k, kept := 0, 0
+	items(span, func(item []byte) {
+		at := k
+		k++
+		if form != listNumbers && form != listOther && math.IsNaN(told[at]) {
+			return
+		}
+		if kept++; kept > 1 {
+			dst = append(dst, ',')
+		}
+		switch form {
+		case listNumbers:
+			dst = appendScore(dst, told[at], "0")
+		case listEntries:
+			dst = appendEntryScore(dst, item, told[at])
+		case listPairs:
+			label := firstOf(item)
+			dst = append(append(append(dst, '['), label...), ',')
+			dst = append(appendNumber(dst, told[at]), ']')
+		case listStrings:
+			text, _ := plain(item)
+			_, rest, _ := classification(text)
+			dst = appendQuoted(dst, string(appendNumber(nil, told[at]))+":"+rest)
+		default:
+			dst = w.scores(dst, item, kind)
+		}
+	})
+	return append(dst, ']')
+}
+
+// firstOf returns the first element of a list.
+func firstOf(list []byte) (first []byte) {
+	items(list, func(item []byte) {
+		if first == nil {
+			first = item
+		}
+	})
+	return first
+}
+
+// appendEntryScore appends an entry with another score. Of its other members only names
+// and places stay: a whole number under "index", text and truth.
+func appendEntryScore(dst, entry []byte, score float64) []byte {
+	dst = append(dst, '{')
+	kept, done := 0, false
+	for m := (members{b: entry}); m.next(); {
+		end := checkValue(entry, m.value, 0)
+		m.end(end)
+		if end < 0 {
+			break
+		}
+		value := entry[m.value:end]
+		name := string(m.name())
+		isScore := isScoreKey(name) && checkNumber(value, 0) == len(value)
+		switch {
+		case isScore && done:
+			continue
+		case isScore, value[0] == '"', value[0] == 't', value[0] == 'f':
+		case (name == "index" || name == "class_id" || name == "token") && digits(value, 0) == len(value):
+		default:
+			continue
+		}
+		if kept++; kept > 1 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(dst, entry[m.key:m.keyEnd]...), ':')
+		if isScore {
+			dst, done = appendNumber(dst, score), true
+			continue
+		}
+		dst = append(dst, value...)
+	}
+	return append(dst, '}')
+}
+
+func isScoreKey(name string) bool {
+	for _, key := range scoreKeys {
+		if name == key {
+			return true
+		}
+	}
+	return false
+}
+
+// scoreObject tells an object of class to score; of any other, each member for itself.
+func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
+	w.values = w.values[:0]
+	numbers, entries, others := 0, 0, 0
+	eachMember(span, func(_, value []byte) {
+		switch {
+		case checkNumber(value, 0) == len(value):
+			numbers++
+			w.values = append(w.values, number(value))
+		case value[0] == '{' && scoreOf(value) != nil:
+			entries++
+			w.values = append(w.values, number(scoreOf(value)))
+		default:
+			others++
+		}
+	})
+	classes := others == 0 && (numbers == 0) != (entries == 0)
+	var told []float64
+	if classes {
+		w.told(w.values, kind)
+		told = append(told, w.values...)
+	}
+	dst = append(dst, '{')
+	k, kept := 0, 0
+	eachMember(span, func(key, value []byte) {
+		at := k
+		k++
+		if classes && math.IsNaN(told[at]) {
+			return
+		}
+		if kept++; kept > 1 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(dst, key...), ':')
+		switch {
+		case classes && numbers > 0:
+			dst = appendNumber(dst, told[at])
+		case classes:
+			dst = appendEntryScore(dst, value, told[at])
+		default:
+			dst = w.scores(dst, value, kind)
+		}
+	})
+	return append(dst, '}')
+}
+
+// eachMember calls fn with the key, its quotes included, and the value of each member of a
+// checked object. Keys that hold other than plain text are left out.
+func eachMember(object []byte, fn func(key, value []byte)) {
+	for m := (members{b: object}); m.next(); {
+		end := checkValue(object, m.value, 0)
+		m.end(end)
+		if end >= 0 {
+			fn(object[m.key:m.keyEnd], object[m.value:end])
+		}
+	}
+}
+
+// tensor edits the data of a tensor of the Open Inference Protocol at src[i]. What it is
+// follows from the type and the name that stand beside it in its holder.
+func (w *Rewriter) tensor(i, depth int) int {
+	end := checkValue(w.src, i, depth)
+	if end < 0 {
+		return -1
+	}
+	holderEnd := checkValue(w.src, w.holder, 0)
+	if holderEnd < 0 {
+		return -1
+	}
+	holder := w.src[w.holder:holderEnd]
+	span := w.src[i:end]
+	kind := tensorKind(holder, span)
+	switch kind {
+	case bartizan.FieldContent:
+		w.countTensorText(span)
+		return end
+	case bartizan.FieldScores, bartizan.FieldEmbedding:
+		if w.plan.Verbs[kind] == Keep {
+			return end
+		}
+	default:
+		if w.plan.Verbs[kind] == Keep {
+			return end
+		}
+	}
+	w.flush(i)
+	w.touched[kind] = true
+	w.from = end
+	if w.plan.Verbs[kind] != Shape || w.plan.Shaper == nil {
+		w.dst = append(w.dst, '[', ']')
+		return end
+	}
+	dst, err := w.rows(w.dst, span, rowLength(holder), kind)
+	if err != nil {
+		w.err = err
+		return -1
+	}
+	w.dst = dst
+	return end
+}
+
+// tensorKind says what a tensor holds. Names are the operator's choice, so what a name does
+// not explain is taken for scores, which every tier bounds.
+func tensorKind(holder, data []byte) bartizan.Field {
+	datatype, _ := plain(valueOf(holder, "datatype"))
+	name, _ := plain(valueOf(holder, "name"))
+	folded := string(fold(nil, []byte(name)))
+	has := func(parts ...string) bool {
+		for _, part := range parts {
+			if bytes.Contains([]byte(folded), []byte(part)) {
+				return true
+			}
+		}
+		return false
+	}
+	switch datatype {
+	case "BYTES":
+		if _, value := elementForm(deepFirst(data)); !math.IsNaN(value) {
+			return bartizan.FieldScores
+		}
+		return bartizan.FieldContent
+	case "BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64":
+		if has("tokenid", "inputids", "outputids") {
+			return bartizan.FieldTokenIDs
+		}
+		if has("embed") {
+			return bartizan.FieldEmbedding
+		}
+		return bartizan.FieldContent
+	}
+	switch {
+	case has("logit", "hidden", "penultimate", "activation", "feature", "attention", "raw"):
+		return bartizan.FieldInternal
+	case has("logprob", "logprobs"):
+		return bartizan.FieldLogprobs
+	case has("embed", "vector"):
+		return bartizan.FieldEmbedding
+	default:
+		return bartizan.FieldScores
+	}
+}
+
+// deepFirst returns the first element that is no list.
+func deepFirst(value []byte) []byte {
+	for len(value) > 0 && value[0] == '[' {
+		first := firstOf(value)
+		if first == nil {
+			break
+		}
+		value = first
+	}
+	return value
+}
+
+// rowLength returns the last dimension of a tensor, or 0.
+func rowLength(holder []byte) int {
+	last := 0
+	items(valueOf(holder, "shape"), func(item []byte) {
+		last, _ = wholeNumber(item)
+	})
+	return last
+}
+
+// rows shapes data row by row: a nested list by its innermost lists, a flat one by the
+// length of rows.
+func (w *Rewriter) rows(dst, span []byte, length int, kind bartizan.Field) ([]byte, error) {
+	if span[0] != '[' {
+		return append(dst, "null"...), nil
+	}
+	count, nested := 0, false
+	items(span, func(item []byte) {
+		count++
+		nested = nested || item[0] == '['
+	})
+	one := func(row []byte) ([]byte, error) {
+		if kind == bartizan.FieldEmbedding {
+			return w.vectors(nil, row)
+		}
+		return w.scores(nil, row, ScoresExclusive), nil
+	}
+	dst = append(dst, '[')
+	var failed error
+	switch {
+	case nested:
+		k := 0
+		items(span, func(item []byte) {
+			if k++; k > 1 {
+				dst = append(dst, ',')
+			}
+			if failed == nil {
+				dst, failed = w.rows(dst, item, length, kind)
+			}
+		})
+	case length <= 0 || count%length != 0:
+		length = count
+		fallthrough
+	default:
+		row := []byte{'['}
+		k := 0
+		items(span, func(item []byte) {
+			if k%length > 0 {
+				row = append(row, ',')
+			}
+			row = append(row, item...)
+			if k++; k%length > 0 || failed != nil {
+				return
+			}
+			var told []byte
+			told, failed = one(append(row, ']'))
+			row = row[:1]
+			if failed != nil || len(told) <= 2 { //nolint:mnd // an empty list
+				return
+			}
+			if dst[len(dst)-1] != '[' {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, told[1:len(told)-1]...)
+		})
+	}
+	return append(dst, ']'), failed
+}
+
+// countTensorText counts text that a tensor carries.
+func (w *Rewriter) countTensorText(span []byte) {
+	switch span[0] {
+	case '"':
+		w.Facts.TextBytes += decodedLen(span)
+		if w.plan.Text != nil {
+			w.text = appendDecoded(w.text[:0], span)
+			w.plan.Text(w.text)
+		}
+	case '[':
+		items(span, w.countTensorText)
+	}
+}
