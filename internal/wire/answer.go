@@ -496,7 +496,7 @@ func (w *Rewriter) times(dst, span []byte, unit time.Duration) []byte {
 	case span[0] == '{':
 		dst = append(dst, '{')
 		kept := 0
-		eachMember(span, func(key, value []byte) {
+		eachPair(span, func(key, value []byte) {
 			of := unitOf(string(key))
 			inner := w.times(nil, value, of)
 			if string(inner) == "null" {

@@ -56,7 +56,7 @@ func appendCanonical(dst, value []byte) []byte {
 		return append(dst, ']')
 	case '{':
 		var members [][]byte
-		eachMember(value, func(key, inner []byte) {
+		eachPair(value, func(key, inner []byte) {
 			members = append(members, appendCanonical(append(bytes.Clone(key), ':'), inner))
 		})
 		slices.SortFunc(members, bytes.Compare)

@@ -78,6 +78,32 @@ func valueOf(object []byte, name string) (value []byte) {
 	return value
 }
 
+// eachMember calls fn with the name and the value of each member of an object, if it is
+// one.
+func eachMember(object []byte, fn func(name string, value []byte)) {
+	eachPair(object, func(key, value []byte) {
+		if name, ok := plain(key); ok {
+			fn(name, value)
+		}
+	})
+}
+
+// eachPair is eachMember with the key as it is written, its quotes included.
+func eachPair(object []byte, fn func(key, value []byte)) {
+	i := skipSpace(object, 0)
+	if i >= len(object) || object[i] != '{' {
+		return
+	}
+	m := members{b: object, i: i}
+	for m.next() {
+		end := skipValue(object, m.value)
+		if end >= 0 {
+			fn(object[m.key:m.keyEnd], object[m.value:end])
+		}
+		m.end(end)
+	}
+}
+
 // items calls fn with each element of list, if it is an array.
 func items(list []byte, fn func(item []byte)) {
 	i := skipSpace(list, 0)

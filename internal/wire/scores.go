@@ -277,7 +277,7 @@ func isScoreKey(name string) bool {
 func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 	w.values = w.values[:0]
 	numbers, entries, others := 0, 0, 0
-	eachMember(span, func(_, value []byte) {
+	eachPair(span, func(_, value []byte) {
 		switch {
 		case checkNumber(value, 0) == len(value):
 			numbers++
@@ -297,7 +297,7 @@ func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 	}
 	dst = append(dst, '{')
 	k, kept := 0, 0
-	eachMember(span, func(key, value []byte) {
+	eachPair(span, func(key, value []byte) {
 		at := k
 		k++
 		if classes && math.IsNaN(told[at]) {
@@ -317,18 +317,6 @@ func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 		}
 	})
 	return append(dst, '}')
-}
-
-// eachMember calls fn with the key, its quotes included, and the value of each member of a
-// checked object. Keys that hold other than plain text are left out.
-func eachMember(object []byte, fn func(key, value []byte)) {
-	for m := (members{b: object}); m.next(); {
-		end := checkValue(object, m.value, 0)
-		m.end(end)
-		if end >= 0 {
-			fn(object[m.key:m.keyEnd], object[m.value:end])
-		}
-	}
 }
 
 // tensor edits the data of a tensor of the Open Inference Protocol at src[i]. What it is

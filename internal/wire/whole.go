@@ -114,19 +114,3 @@ func (g *gathering) field(name string, value []byte, depth int) {
 	}
 	g.any(value, false, depth)
 }
-
-// eachMember calls fn with each member of an object, if it is one.
-func eachMember(object []byte, fn func(name string, value []byte)) {
-	i := skipSpace(object, 0)
-	if i >= len(object) || object[i] != '{' {
-		return
-	}
-	m := members{b: object, i: i}
-	for m.next() {
-		end := skipValue(object, m.value)
-		if end >= 0 {
-			fn(string(m.name()), object[m.value:end])
-		}
-		m.end(end)
-	}
-}
