@@ -38,6 +38,7 @@ type accountsCmd struct {
 	List   accountsListCmd   `cmd:"" help:"List accounts."`
 	Show   accountsShowCmd   `cmd:"" help:"Show one account and its keys."`
 	Change accountsChangeCmd `cmd:"" help:"Change an account's tier."`
+	Accept accountsAcceptCmd `cmd:"" help:"Record that an account accepted a document, such as the terms of use."`
 }
 
 const accountSchema = "bartizan.account/1"
@@ -46,6 +47,8 @@ type accountOut struct {
 	Schema string `json:"schema"`
 	bartizan.Account
 	Keys []bartizan.Key `json:"keys,omitempty"`
+	// Acceptances are all that the account accepted, the latest last.
+	Acceptances []bartizan.Acceptance `json:"acceptances,omitempty"`
 }
 
 type accountsCreateCmd struct {
@@ -147,8 +150,12 @@ func (c *accountsShowCmd) Run(a *app) error {
 	if err != nil {
 		return storeError(err)
 	}
+	accepted, err := st.Acceptances(a.ctx, c.Name)
+	if err != nil {
+		return storeError(err)
+	}
 	if a.Format == formatJSON {
-		return a.printJSON(accountOut{Schema: accountSchema, Account: account, Keys: keys})
+		return a.printJSON(accountOut{Schema: accountSchema, Account: account, Keys: keys, Acceptances: accepted})
 	}
 	fmt.Fprintf(a.out, "account  %s\ntier     %s\nlevel    %s\ncreated  %s\n", account.ID, account.Tier, account.Level, stamp(account.CreatedAt))
 	a.printGrants(account.Grants, time.Now())
@@ -158,6 +165,9 @@ func (c *accountsShowCmd) Run(a *app) error {
 			state = "revoked " + stamp(k.RevokedAt)
 		}
 		fmt.Fprintf(a.out, "key      %s  %s\n", k.ID, state)
+	}
+	for _, x := range accepted {
+		fmt.Fprintf(a.out, "accepted %s\n", acceptanceText(x))
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (c *casesDecideCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	until, err := parseUntil(c.Until)
+	until, err := parseTime("--until", c.Until)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func (c *casesDecideCmd) Run(a *app) error {
 	return nil
 }
 
-// parseUntil reads a day or a time; nothing is no end.
-func parseUntil(text string) (time.Time, error) {
+// parseTime reads the day or the time of a flag; nothing is the zero time.
+func parseTime(flag, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -69,7 +69,7 @@ func parseUntil(text string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, usageError(fmt.Errorf("--until %q: want a day such as 2026-12-31 or a time such as 2026-12-31T18:00:00Z", text))
+	return time.Time{}, usageError(fmt.Errorf("%s %q: want a day such as 2026-12-31 or a time such as 2026-12-31T18:00:00Z", flag, text))
 }
 
 // decided says what a decision has led to.

@@ -120,7 +120,13 @@ func (a *app) printSheet(s review.Sheet) {
 	for _, o := range s.Cases {
 		fmt.Fprintf(a.out, "besides  case %s (%s), %s since %s\n", o.ID, o.Kind, o.Status, stamp(o.OpenedAt))
 	}
-	fmt.Fprintf(a.out, "terms    %s\nlinks    %s\n", s.Terms.Status, s.Links.Status)
+	fmt.Fprintf(a.out, "terms    %s\nlinks    %s\n", plainText(s.Terms.Status), s.Links.Status)
+	for _, l := range s.Links.Accounts {
+		fmt.Fprintf(a.out, "  %s (%s): %s\n", l.Account, l.Level, strings.Join(l.Reasons, "; "))
+	}
+	if more := s.Links.Total - len(s.Links.Accounts); more > 0 {
+		fmt.Fprintf(a.out, "  and %d more\n", more)
+	}
 }
 
 // printLog shows what happened, and the notes, oldest first.

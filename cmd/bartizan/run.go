@@ -183,13 +183,20 @@ const houseEvery = 2 * time.Second
 // nearEvery is how often accounts near their limits are looked for.
 const nearEvery = 10 * time.Minute
 
+const (
+	// pruneEvery is how often what is too old is deleted.
+	pruneEvery = time.Hour
+	// pruneFor is how long one round of it may take: ends of rulings wait meanwhile.
+	pruneFor = 2 * time.Second
+)
+
 // keepHouse ends what has an end: rulings and grants whose time is over, and levels of
 // accounts that have been quiet. It also opens cases for accounts that keep running into
-// their limits.
+// their limits, and deletes what is too old.
 func (n *node) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
-	var looked time.Time
+	var looked, pruned time.Time
 	warn := func(what string, err error) {
 		if err != nil && ctx.Err() == nil {
 			n.log.LogAttrs(ctx, slog.LevelWarn, "housekeeping waits", slog.String("job", what), slog.Any("error", err))
@@ -222,5 +229,28 @@ func (n *node) keepHouse(ctx context.Context) error {
 				n.log.LogAttrs(ctx, slog.LevelInfo, "accounts keep running into their limits", slog.Int("cases", opened))
 			}
 		}
+		if now.Sub(pruned) >= pruneEvery {
+			done, err := prune(ctx, n.store, now)
+			warn("what is too old", err)
+			if done || err != nil {
+				pruned = now
+			}
+		}
 	}
+}
+
+// prune deletes what is older than the store keeps it: [store.HistoryKept] for what has
+// ended, and for usage and networks what [store.Store.PruneUsage] says. A round that takes
+// too long is not done; the next one goes on where it was.
+func prune(ctx context.Context, s *store.Store, now time.Time) (done bool, err error) {
+	round, cancel := context.WithTimeout(ctx, pruneFor)
+	defer cancel()
+	_, err = s.Prune(round, now.Add(-store.HistoryKept))
+	if err == nil {
+		_, err = s.PruneUsage(round, now)
+	}
+	if round.Err() != nil && ctx.Err() == nil {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -50,6 +50,13 @@ func (k *Keys) Key(id string) [8]byte {
 	})
 }
 
+// Network is the pseudonym of a network as the exchange names it, the same for every
+// account.
+func (k *Keys) Network(network string) (mac [16]byte) {
+	sum(mac[:], k.tenant[:], "network", []byte(network))
+	return mac
+}
+
 // derive returns the remembered value of key, or makes and remembers it.
 func derive[K comparable, V any](k *Keys, known map[K]V, key K, fresh func() V) V {
 	k.mu.RLock()

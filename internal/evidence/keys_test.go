@@ -25,6 +25,7 @@ func TestKeysAreHMACs(t *testing.T) {
 	tenant := mac(secret, "bartizan evidence tenant key 1")
 	account := k.Account("acme")
 	data := mac(tenant, "data", string(account[:]))
+	network := k.Network("192.0.2.0/24")
 	key, prompt, salt := k.Key("k1"), k.Prompt("acme", " Hello  world\r\n"), k.Salt(account, 0x0102)
 	out := k.NewOutput("acme")
 	out.Write([]byte("wrong"))
@@ -34,6 +35,7 @@ func TestKeysAreHMACs(t *testing.T) {
 	for name, c := range map[string]struct{ got, want []byte }{
 		"account": {account[:], mac(tenant, "account", "acme")[:16]},
 		"key":     {key[:], mac(tenant, "key", "k1")[:8]},
+		"network": {network[:], mac(tenant, "network", "192.0.2.0/24")[:16]},
 		"prompt":  {prompt[:], mac(data, "prompt", "Hello world")[:16]},
 		"output":  {out.Sum(nil), mac(data, "output", "answer")},
 		"salt":    {salt[:], mac(data, "salt", "\x02\x01\x00\x00\x00\x00\x00\x00")[:16]},

@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -12,11 +13,14 @@ import (
 	"bartizan"
 	"bartizan/internal/policy"
 	"bartizan/internal/ratelimit"
+	"bartizan/internal/store"
 )
 
 // UsageStore keeps usage.
 type UsageStore interface {
 	SaveUsage(ctx context.Context, days []bartizan.UsageDay) error
+	SaveUsageParts(ctx context.Context, parts []store.UsagePart) error
+	SaveSightings(ctx context.Context, list []store.Sighting) error
 }
 
 const (
@@ -26,11 +30,26 @@ const (
 	flushBatch = 500
 )
 
-// Meter adds up what each account uses and is refused on each day. It is safe for use by
-// several goroutines; Observe locks one of its shards and waits for nothing else.
+// MeterOptions say what a meter goes on from and what it looks at; the zero value is
+// ready to use.
+type MeterOptions struct {
+	// Days and Parts are what a run before this one had stored of today.
+	Days  []bartizan.UsageDay
+	Parts []store.UsagePart
+	// Model returns the pattern by which the policy knows the exchange's model, or "";
+	// nil tells models not apart.
+	Model func(x *bartizan.Exchange) string
+	// Network returns the keyed hash of a network; nil remembers no networks.
+	Network func(network string) [16]byte
+}
+
+// Meter adds up what each account uses and is refused on each day, in all and by key and
+// model, and remembers from which networks it was seen. It is safe for use by several
+// goroutines; Observe locks one of its shards and waits for nothing else.
 type Meter struct {
-	seed   maphash.Seed
-	shards [meterShards]meterShard
+	options MeterOptions
+	seed    maphash.Seed
+	shards  [meterShards]meterShard
 }
 
 type meterShard struct {
@@ -49,18 +68,24 @@ type meterDay struct {
 	// hour counts what the present hour used, by dimension, for limits per minute.
 	hour int64
 	used [int(ratelimit.Values) + 1]int64
+
+	parts    map[partKey]*meterPart
+	networks []string // those seen first; they are hashed on their way to the store
+	stored   int      // of them
 }
 
-// NewMeter returns a meter that continues the days it is given: those that a run before
-// this one had stored of today.
-func NewMeter(known []bartizan.UsageDay) *Meter {
-	m := &Meter{seed: maphash.MakeSeed()}
+// NewMeter returns a meter that goes on from the usage in its options.
+func NewMeter(o MeterOptions) *Meter {
+	m := &Meter{options: o, seed: maphash.MakeSeed()}
 	for i := range m.shards {
 		m.shards[i].days = make(map[meterKey]*meterDay)
 	}
-	for _, u := range known {
-		key := meterKey{u.Account, dayOf(u.Day)}
-		m.shard(u.Account).days[key] = &meterDay{usage: u}
+	for _, u := range o.Days {
+		m.shard(u.Account).day(u.Account, u.Day).usage = u
+	}
+	for _, p := range o.Parts {
+		d := m.shard(p.Account).day(p.Account, p.Day)
+		d.part(p.Kind, p.Name).UsagePart = p
 	}
 	return m
 }
@@ -74,20 +99,36 @@ func (m *Meter) shard(account string) *meterShard {
 // Observe adds a finished exchange with what it cost and what was left of each limit once
 // it was admitted or refused. What was refused adds to the refusals alone.
 func (m *Meter) Observe(x *bartizan.Exchange, costMicroUSD int64, standing []ratelimit.Standing) {
+	pattern := ""
+	if m.options.Model != nil && x.Decision.Action == bartizan.ActionAllow {
+		pattern = m.options.Model(x)
+	}
 	s := m.shard(x.Account)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := meterKey{x.Account, dayOf(x.At)}
-	d := s.days[key]
-	if d == nil {
-		d = &meterDay{usage: bartizan.UsageDay{Account: x.Account, Day: x.At.UTC().Truncate(24 * time.Hour)}}
-		s.days[key] = d
-	}
+	d := s.day(x.Account, x.At)
 	d.dirty = true
 	d.add(x, costMicroUSD)
 	for i := range standing {
 		d.peak(&standing[i])
 	}
+	d.split(x, costMicroUSD, pattern, standing)
+	if m.options.Network != nil {
+		d.seen(x.Peer.Network)
+	}
+}
+
+// day returns what the shard knows of an account on the day of a time.
+func (s *meterShard) day(account string, at time.Time) *meterDay {
+	key := meterKey{account, dayOf(at)}
+	d := s.days[key]
+	if d == nil {
+		d = &meterDay{
+			usage: bartizan.UsageDay{Account: account, Day: at.UTC().Truncate(24 * time.Hour)}, parts: make(map[partKey]*meterPart),
+		}
+		s.days[key] = d
+	}
+	return d
 }
 
 func (d *meterDay) add(x *bartizan.Exchange, cost int64) {
@@ -152,59 +193,77 @@ func (d *meterDay) peak(s *ratelimit.Standing) {
 	}
 }
 
-// Flush stores the days that changed since the last flush, and forgets those before
-// yesterday. What could not be stored is tried again by the next one.
-func (m *Meter) Flush(ctx context.Context, to UsageStore, now time.Time) error {
-	var batch []bartizan.UsageDay
-	store := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
-		if err := to.SaveUsage(ctx, batch); err != nil {
-			m.again(batch)
-			return fmt.Errorf("store usage: %w", err)
-		}
-		batch = batch[:0]
-		return nil
-	}
-	oldest := dayOf(now) - 1
-	for i := range m.shards {
-		batch = m.shards[i].take(batch, oldest)
-		if len(batch) >= flushBatch {
-			if err := store(); err != nil {
-				return err
-			}
-		}
-	}
-	return store()
+// meterBatch is what is on its way to the store. Rows take the place of those before, so
+// that any part of it may be stored again.
+type meterBatch struct {
+	days  []bartizan.UsageDay
+	parts []store.UsagePart
+	seen  []sighting
 }
 
-// take appends the shard's changed days.
-func (s *meterShard) take(batch []bartizan.UsageDay, oldest int64) []bartizan.UsageDay {
+func (b *meterBatch) len() int { return len(b.days) + len(b.parts) + len(b.seen) }
+
+// Flush stores what changed since the last flush, and forgets days before yesterday. What
+// could not be stored is tried again by the next one.
+func (m *Meter) Flush(ctx context.Context, to UsageStore, now time.Time) error {
+	var batch meterBatch
+	oldest := dayOf(now) - 1
+	for i := range m.shards {
+		m.shards[i].take(&batch, oldest)
+		if batch.len() >= flushBatch || i == len(m.shards)-1 && batch.len() > 0 {
+			if err := m.save(ctx, to, &batch); err != nil {
+				m.again(&batch)
+				return fmt.Errorf("store usage: %w", err)
+			}
+			batch = meterBatch{}
+		}
+	}
+	return nil
+}
+
+func (m *Meter) save(ctx context.Context, to UsageStore, b *meterBatch) error {
+	sightings := make([]store.Sighting, len(b.seen))
+	for i, s := range b.seen {
+		sightings[i] = store.Sighting{Account: s.account, Day: s.day, Network: m.options.Network(s.network)}
+	}
+	return errors.Join(to.SaveUsage(ctx, b.days), to.SaveUsageParts(ctx, b.parts), to.SaveSightings(ctx, sightings))
+}
+
+// take adds what changed in the shard to the batch.
+func (s *meterShard) take(b *meterBatch, oldest int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, d := range s.days {
-		if d.dirty {
-			d.dirty = false
-			u := d.usage
-			u.PeakShare = maps.Clone(d.usage.PeakShare)
-			batch = append(batch, u)
-		} else if key.day < oldest {
-			delete(s.days, key)
+		if !d.dirty { // then no part of it is
+			if key.day < oldest {
+				delete(s.days, key)
+			}
+			continue
 		}
+		d.dirty = false
+		u := d.usage
+		u.PeakShare = maps.Clone(d.usage.PeakShare)
+		b.days = append(b.days, u)
+		d.takeParts(b)
 	}
-	return batch
 }
 
-// again marks days as not stored.
-func (m *Meter) again(days []bartizan.UsageDay) {
-	for _, u := range days {
-		s := m.shard(u.Account)
+// again marks what is in the batch as not stored.
+func (m *Meter) again(b *meterBatch) {
+	mark := func(account string, day time.Time, fn func(d *meterDay)) {
+		s := m.shard(account)
 		s.mu.Lock()
-		if d := s.days[meterKey{u.Account, dayOf(u.Day)}]; d != nil {
+		defer s.mu.Unlock()
+		if d := s.days[meterKey{account, dayOf(day)}]; d != nil {
 			d.dirty = true
+			fn(d)
 		}
-		s.mu.Unlock()
+	}
+	for _, u := range b.days {
+		mark(u.Account, u.Day, func(d *meterDay) { d.stored = 0 })
+	}
+	for _, p := range b.parts {
+		mark(p.Account, p.Day, func(d *meterDay) { d.part(p.Kind, p.Name).dirty = true })
 	}
 }
 

@@ -55,7 +55,7 @@ func usage(t *testing.T, s *store.Store, account string) bartizan.UsageDay {
 func TestMeterAddsUp(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, "a")
-	m := review.NewMeter(nil)
+	m := review.NewMeter(review.MeterOptions{})
 	for range 3 {
 		m.Observe(exchange("a", noon, bartizan.ActionAllow), 20, standing(ratelimit.Day, 1_000, 300))
 	}
@@ -81,14 +81,14 @@ func TestMeterAddsUp(t *testing.T) {
 func TestMeterContinuesADay(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, "a")
-	first := review.NewMeter(nil)
+	first := review.NewMeter(review.MeterOptions{})
 	first.Observe(exchange("a", noon, bartizan.ActionAllow), 20, nil)
 	for range 2 {
 		if err := first.Flush(t.Context(), s, noon); err != nil {
 			t.Fatal(err)
 		}
 	}
-	second := review.NewMeter([]bartizan.UsageDay{usage(t, s, "a")})
+	second := review.NewMeter(review.MeterOptions{Days: []bartizan.UsageDay{usage(t, s, "a")}})
 	second.Observe(exchange("a", noon.Add(time.Hour), bartizan.ActionAllow), 20, nil)
 	if err := second.Flush(t.Context(), s, noon); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestMeterContinuesADay(t *testing.T) {
 func TestPeakOfALimitPerMinute(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, "a")
-	m := review.NewMeter(nil)
+	m := review.NewMeter(review.MeterOptions{})
 	for _, at := range []time.Time{noon, noon.Add(time.Minute), noon.Add(90 * time.Minute)} {
 		m.Observe(exchange("a", at, bartizan.ActionAllow), 0, standing(ratelimit.Minute, 10, 0))
 	}
@@ -114,17 +114,21 @@ func TestPeakOfALimitPerMinute(t *testing.T) {
 	}
 }
 
-type away struct{}
+// away is a store that takes days alone.
+type away struct{ *store.Store }
 
-func (away) SaveUsage(context.Context, []bartizan.UsageDay) error { return errors.New("away") }
+func (away) SaveUsageParts(context.Context, []store.UsagePart) error { return errors.New("away") }
+func (away) SaveSightings(context.Context, []store.Sighting) error   { return errors.New("away") }
 
 // What the store could not take is offered again.
 func TestFlushTriesAgain(t *testing.T) {
 	t.Parallel()
-	s := openStore(t, "a")
-	m := review.NewMeter(nil)
-	m.Observe(exchange("a", noon, bartizan.ActionAllow), 20, nil)
-	if err := m.Flush(t.Context(), away{}, noon); err == nil {
+	s := openStore(t, "a", "b")
+	m := review.NewMeter(review.MeterOptions{Network: hash})
+	x := exchange("a", noon, bartizan.ActionAllow)
+	x.Key, x.Peer.Network = "k1", "192.0.2.0/24"
+	m.Observe(x, 20, nil)
+	if err := m.Flush(t.Context(), away{s}, noon); err == nil {
 		t.Fatal("Flush to a store that is away reports no error")
 	}
 	if err := m.Flush(t.Context(), s, noon); err != nil {
@@ -132,6 +136,13 @@ func TestFlushTriesAgain(t *testing.T) {
 	}
 	if got := usage(t, s, "a"); got.Requests != 1 {
 		t.Errorf("usage = %+v; want the request", got)
+	}
+	if got := parts(t, s); len(got) != 1 || got[0].Requests != 1 {
+		t.Errorf("parts = %+v; want that of the key", got)
+	}
+	see(t, m, s, "b", "192.0.2.0/24")
+	if got := links(t, s); len(got) != 1 {
+		t.Errorf("links = %+v; want b", got)
 	}
 }
 

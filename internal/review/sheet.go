@@ -43,10 +43,8 @@ type Sheet struct {
 	Cases []SheetCase `json:"other_cases"`
 	// Grants are those in force.
 	Grants []bartizan.Grant `json:"grants"`
-	// Terms says what the account has agreed to, Links which accounts it belongs together
-	// with.
-	Terms SheetStatus `json:"terms"`
-	Links SheetStatus `json:"links"`
+	Terms  SheetTerms       `json:"terms"`
+	Links  SheetLinks       `json:"links"`
 	// Bill is the attacker's bill now and after each way to decide.
 	Bill []SheetBill `json:"bill"`
 }
@@ -103,11 +101,6 @@ type SheetCase struct {
 	OpenedAt time.Time           `json:"opened_at"`
 }
 
-// SheetStatus is what is known of something in a word or two.
-type SheetStatus struct {
-	Status string `json:"status"`
-}
-
 // SheetBill is what a ruling does to the bill of an attacker with this one account.
 type SheetBill struct {
 	Ruling bartizan.Ruling `json:"ruling"`
@@ -122,6 +115,8 @@ type SheetStore interface {
 	Level(ctx context.Context, id string) (store.LevelStanding, error)
 	Usage(ctx context.Context, account string, from, to time.Time) ([]bartizan.UsageDay, error)
 	Cases(ctx context.Context, filter store.CaseFilter) ([]bartizan.Case, error)
+	Acceptances(ctx context.Context, account string) ([]bartizan.Acceptance, error)
+	Links(ctx context.Context, account string, since time.Time, limit int) (list []store.Link, total int, err error)
 }
 
 // Source is what a sheet is made from.
@@ -137,7 +132,6 @@ func NewSheet(ctx context.Context, from Source, c bartizan.Case, now time.Time) 
 	s := Sheet{
 		Schema: SheetSchema, At: now.UTC(), Case: c.ID, Account: c.Account,
 		Limits: []SheetLimit{}, Cases: []SheetCase{}, Grants: []bartizan.Grant{}, Bill: []SheetBill{},
-		Terms: SheetStatus{"not recorded"}, Links: SheetStatus{"not computed"},
 	}
 	account, err := from.Store.Account(ctx, c.Account)
 	if err != nil {
@@ -156,19 +150,18 @@ func NewSheet(ctx context.Context, from Source, c bartizan.Case, now time.Time) 
 		return Sheet{}, fmt.Errorf("sheet of case %s: %w", c.ID, err)
 	}
 	s.Level = SheetLevel{Level: level.Level, By: level.By, Reason: level.Reason, Since: level.At}
-	if err := s.addUsage(ctx, from.Store, now); err != nil {
-		return Sheet{}, fmt.Errorf("sheet of case %s: %w", c.ID, err)
-	}
-	if err := s.addCases(ctx, from.Store); err != nil {
-		return Sheet{}, fmt.Errorf("sheet of case %s: %w", c.ID, err)
+	for _, add := range []func(context.Context, SheetStore) error{s.addUsage, s.addCases, s.addTerms, s.addLinks} {
+		if err := add(ctx, from.Store); err != nil {
+			return Sheet{}, fmt.Errorf("sheet of case %s: %w", c.ID, err)
+		}
 	}
 	s.addLimits(from.Policy, c, granted)
 	s.addBill(from.Policy, c, granted)
 	return s, nil
 }
 
-func (s *Sheet) addUsage(ctx context.Context, from SheetStore, now time.Time) error {
-	s.Usage.From = now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-usageDays)
+func (s *Sheet) addUsage(ctx context.Context, from SheetStore) error {
+	s.Usage.From = s.At.Truncate(24*time.Hour).AddDate(0, 0, 1-usageDays)
 	s.Usage.Peaks = []SheetPeak{}
 	days, err := from.Usage(ctx, s.Account, s.Usage.From, time.Time{})
 	if err != nil {

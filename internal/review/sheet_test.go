@@ -72,8 +72,52 @@ func TestSheet(t *testing.T) {
 	if len(s.Bill) != 2 || s.Bill[0].Change.Speedup <= 1 || s.Bill[1].Change.Speedup != 1 {
 		t.Errorf("bill %+v; want answers sooner and numbers no sooner", s.Bill)
 	}
-	if s.Terms.Status != "not recorded" || s.Links.Status != "not computed" || len(s.Cases) != 0 || len(s.Grants) != 0 {
+	if s.Terms.Status != "none recorded" || s.Links.Status != "none found" || len(s.Cases) != 0 || len(s.Grants) != 0 {
 		t.Errorf("sheet %+v; want nothing of what is not there", s)
+	}
+}
+
+// A sheet shows the last version of each document and the accounts nearby, with why.
+func TestSheetTermsAndLinks(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, "a", "b", "c")
+	for _, id := range []string{"org-1", "org-2"} {
+		if err := d.Store.CreateAccount(t.Context(), bartizan.Account{ID: id, Organisation: "org", Tier: bartizan.TierStandard}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for version, day := range map[string]int{"1": 1, "3": 9, "2": 5} {
+		if _, err := d.Store.Accept(t.Context(), bartizan.Acceptance{
+			Account: "org-1", Document: "terms", Version: version, AcceptedAt: noon.AddDate(0, 0, day-20), RecordedAt: noon,
+			By: "kim", Method: bartizan.AcceptanceImport,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seen []store.Sighting
+	today := noon.Truncate(24 * time.Hour)
+	for _, x := range []struct {
+		account string
+		ago     int
+	}{{"org-1", 0}, {"org-2", 3}, {"b", 0}, {"b", 1}, {"b", 29}, {"b", 30}, {"c", 30}} {
+		seen = append(seen, store.Sighting{Account: x.account, Day: today.AddDate(0, 0, -x.ago), Network: [16]byte{1}})
+	}
+	if err := d.Store.SaveSightings(t.Context(), seen); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.Store.SetLevel(t.Context(), "b", bartizan.LevelSuspended, "test", noon); err != nil {
+		t.Fatal(err)
+	}
+	s := sheet(t, d, wish(t, d, "org-1", 5_000_000).ID)
+	if s.Terms.Status != "terms 3, accepted 2026-04-29" || len(s.Terms.Accepted) != 1 || s.Terms.Accepted[0].Version != "3" {
+		t.Errorf("terms %+v; want version 3 alone", s.Terms)
+	}
+	want := review.SheetLinks{Status: "2 accounts", Total: 2, Accounts: []review.SheetLink{
+		{Account: "b", Level: bartizan.LevelSuspended, Reasons: []string{"same network on 3 days, shared with 2 accounts"}},
+		{Account: "org-2", Reasons: []string{"same organisation", "same network on 1 day, shared with 2 accounts"}},
+	}}
+	if diff := cmp.Diff(want, s.Links); diff != "" {
+		t.Errorf("links (-want +got):\n%s", diff)
 	}
 }
 
