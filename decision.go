@@ -29,7 +29,8 @@ func (d Decision) Allowed() bool { return d.Action == ActionAllow }
 type Reason struct {
 	// Code is a stable word: "limit", "suspended", "route_closed", "too_large",
 	// "bad_request", "withheld", "unavailable". "shadow_limit" and "shadow_suspended" say
-	// what would have been refused but for shadow mode.
+	// what would have been refused but for shadow mode, of everything or of a level, and
+	// "shadow_level" that a level would have given less of what was asked.
 	Code string `json:"code"`
 	// Dimension names the limit that was reached, such as "requests" or "tokens".
 	Dimension string `json:"dimension,omitempty"`

@@ -212,6 +212,10 @@ func (a *app) printExplanation(e *policy.Explanation) {
 		line("service", "would be denied at this level; the policy is in shadow mode")
 	case e.Denied:
 		line("service", "denied at this level")
+	case e.WouldDeny:
+		line("service", "would be denied at level %s, which only watches", e.ShadowLevel)
+	case e.ShadowLevel != "" && !e.Denied:
+		line("service", "level %s only watches: what it would refuse passes and is recorded", e.ShadowLevel)
 	case e.Shadow:
 		line("service", "nothing is refused: the policy is in shadow mode")
 	}

@@ -330,6 +330,7 @@ func (f *file) level(level bartizan.Level) object {
 		{key: "coarsen", doc: "Profile that holds besides the tier's own, the stricter of both in everything.", kind: profile(&l.Coarsen)},
 		{key: "quiet", doc: "How long an account stays here without a new finding, if findings brought it here; then it goes down by one level. Without it for ever.", kind: duration{&l.Quiet, time.Minute, 36_500 * day, true}},
 		{key: "deny", doc: "Serve nothing.", kind: truth{to: &l.Deny, absentFalse: level != bartizan.LevelSuspended}},
+		{key: "shadow", doc: "Only watch: what the level would take away or deny is left as at the level below, and recorded.", kind: truth{to: &l.Shadow, absentFalse: true}},
 	}}
 }
 

@@ -156,12 +156,12 @@ func TestEveryKey(t *testing.T) {
 		MaxOutput: 32_768, DefaultOutput: 256, Coarsen: tiers["trusted"].Coarsen,
 	}
 	want.Policy.Levels = map[bartizan.Level]policy.LevelSpec{
-		bartizan.LevelWatch: {LimitsNum: 1, LimitsDen: 3, Coarsen: "standard", Quiet: 72 * time.Hour},
+		bartizan.LevelWatch: {LimitsNum: 1, LimitsDen: 3, Coarsen: "standard", Quiet: 72 * time.Hour, Shadow: true},
 		bartizan.LevelRestricted: {
-			LimitsNum: 1, LimitsDen: 20, Coarsen: "public", Deny: true, Quiet: 720 * time.Hour,
+			LimitsNum: 1, LimitsDen: 20, Coarsen: "public", Deny: true, Quiet: 720 * time.Hour, Shadow: true,
 			Replace: ratelimit.Limits{{Dimension: ratelimit.Requests, Window: ratelimit.Hour, Amount: 50}},
 		},
-		bartizan.LevelSuspended: {LimitsNum: 1, LimitsDen: 100, Coarsen: "public", Deny: true, Quiet: 24 * time.Hour},
+		bartizan.LevelSuspended: {LimitsNum: 1, LimitsDen: 100, Coarsen: "public", Deny: true, Quiet: 24 * time.Hour, Shadow: true},
 	}
 	warnings := c.Warnings
 	c.Warnings = nil

@@ -10,6 +10,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -90,6 +91,7 @@ type Admission struct {
 	Nest  ratelimit.Nest
 
 	grant       ratelimit.Grant
+	would       whatIf
 	inputTokens int64
 	dialect     wire.Dialect
 	model       string
@@ -157,6 +159,10 @@ func (g *Guard) Admit(ctx context.Context, now time.Time, ask *Ask) (Admission, 
 	}
 	if out.Refused {
 		adm.refuse(&out.Denial)
+		return adm, nil
+	}
+	if err := g.watch(ctx, now, ask, &adm, &d); err != nil {
+		return Admission{}, errors.Join(err, g.counters.Settle(ctx, now, &adm.grant, ratelimit.Demand{}))
 	}
 	return adm, nil
 }
@@ -279,7 +285,8 @@ func (g *Guard) Settle(ctx context.Context, now time.Time, adm *Admission, r Res
 	if adm.grant.IsZero() {
 		return usage, nil
 	}
-	if err := g.counters.Settle(ctx, now, &adm.grant, actual); err != nil {
+	err := errors.Join(g.counters.Settle(ctx, now, &adm.grant, actual), g.settleWhatIf(ctx, now, adm, actual))
+	if err != nil {
 		return usage, fmt.Errorf("settle a reservation: %w", err)
 	}
 	return usage, nil
@@ -311,6 +318,11 @@ func (g *Guard) Progress(ctx context.Context, adm *Admission, outputBytes int) e
 	soFar := adm.spent(bartizan.Usage{InputTokens: adm.inputTokens, OutputTokens: g.estimate.tokens(adm.model, outputBytes)})
 	if err := g.counters.Progress(ctx, &adm.grant, soFar); err != nil {
 		return fmt.Errorf("note progress: %w", err)
+	}
+	if !adm.would.grant.IsZero() {
+		if err := g.counters.Progress(ctx, &adm.would.grant, soFar); err != nil {
+			return fmt.Errorf("note progress in shadow: %w", err)
+		}
 	}
 	return nil
 }

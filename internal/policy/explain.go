@@ -41,6 +41,10 @@ type Explanation struct {
 	// Denied means that nothing is served; Shadow that nothing is refused all the same.
 	Denied bool `json:"denied"`
 	Shadow bool `json:"shadow"`
+	// ShadowLevel is the highest level up to the account's that only watches; empty where
+	// none does. WouldDeny means that nothing would be served if it did not.
+	ShadowLevel string `json:"shadow_level,omitempty"`
+	WouldDeny   bool   `json:"would_deny,omitempty"`
 	// Live means that what is left is known.
 	Live          bool             `json:"live"`
 	Limits        []LimitExplained `json:"limits"`
@@ -130,19 +134,29 @@ func Explain(p *Policy, q Question) (e Explanation, ok bool) {
 	}
 	x.num, x.den = 1, 1
 	for level := bartizan.LevelNormal; level <= q.Account.Level; level++ {
-		if spec := p.Level(level); spec.scales() {
+		spec := p.Level(level)
+		if spec.Shadow {
+			e.ShadowLevel = level.String()
+		}
+		if spec.scales() && !spec.Shadow {
 			x.num, x.den, x.scaled = spec.LimitsNum, spec.LimitsDen, level
 		}
 	}
 	e.Denied = x.rules.Deny
+	x.would, x.watches = x.rules, "level "+e.ShadowLevel+", which only watches"
+	if x.rules.Would != nil {
+		x.would = x.rules.Would
+		e.WouldDeny = x.would.Deny && !e.Denied
+	}
 	e.Limits = append(e.Limits, x.organisation()...)
-	e.Limits = append(e.Limits, x.limits(ratelimit.OfAccount, q.Account.ID, "", x.rules.Limits, x.spec.Limits)...)
-	e.Limits = append(e.Limits, x.limits(ratelimit.OfKey, q.Key, ", each key", x.rules.Key, x.spec.Key)...)
+	e.Limits = append(e.Limits, x.limits(ratelimit.OfAccount, q.Account.ID, "", x.rules.Limits, x.spec.Limits, x.would.Limits)...)
+	e.Limits = append(e.Limits, x.limits(ratelimit.OfKey, q.Key, ", each key", x.rules.Key, x.spec.Key, x.would.Key)...)
 	chosen := x.rules.Model(q.Model)
 	for i := range x.rules.Models {
 		m := &x.rules.Models[i]
 		if q.Model == "" || m == chosen {
-			e.Limits = append(e.Limits, x.limits(ratelimit.OfModel, m.Match, fmt.Sprintf(", models %q", m.Match), m.Limits, x.spec.Models[i].Limits)...)
+			where := fmt.Sprintf(", models %q", m.Match)
+			e.Limits = append(e.Limits, x.limits(ratelimit.OfModel, m.Match, where, m.Limits, x.spec.Models[i].Limits, x.would.Models[i].Limits)...)
 		}
 	}
 	var model *ModelSpec
@@ -162,10 +176,13 @@ func Explain(p *Policy, q Question) (e Explanation, ok bool) {
 
 // explainer gathers what an account's rules are made of.
 type explainer struct {
-	policy  *Policy
-	q       Question
-	spec    TierSpec
-	rules   *Rules
+	policy *Policy
+	q      Question
+	spec   TierSpec
+	rules  *Rules
+	// would are the rules if no level only watched, and watches names the level that does.
+	would   *Rules
+	watches string
 	granted ratelimit.Limits
 	by      []bartizan.Grant // of granted, one for each
 	// num and den are the fraction that is left at the level, scaled the level that says so.
@@ -210,8 +227,8 @@ func (x *explainer) organisation() []LimitExplained {
 	return out
 }
 
-// limits explains those of a tier, of which own are what was written.
-func (x *explainer) limits(of ratelimit.Nest, name, where string, limits, own ratelimit.Limits) []LimitExplained {
+// limits explains those of a tier, of which own are what was written and would what would hold.
+func (x *explainer) limits(of ratelimit.Nest, name, where string, limits, own, would ratelimit.Limits) []LimitExplained {
 	out := make([]LimitExplained, 0, len(limits))
 	for _, l := range limits {
 		i := slices.IndexFunc(own, func(o ratelimit.Limit) bool { return like(o, l) && o.Amount > 0 })
@@ -229,7 +246,13 @@ func (x *explainer) limits(of ratelimit.Nest, name, where string, limits, own ra
 				}
 			}
 		}
-		out = append(out, explained(of, name, l, append(steps, x.tightened(l, amount)...)))
+		steps = append(steps, x.tightened(l, amount)...)
+		for _, w := range would {
+			if like(w, l) && w.Amount != l.Amount {
+				steps = append(steps, Step{x.watches, "would leave " + quantity(l, w.Amount)})
+			}
+		}
+		out = append(out, explained(of, name, l, steps))
 	}
 	return out
 }
@@ -248,7 +271,7 @@ func (x *explainer) tightened(l ratelimit.Limit, amount int64) []Step {
 		amount = left
 	}
 	for level := bartizan.LevelNormal; level <= x.q.Account.Level; level++ {
-		for _, c := range x.policy.Level(level).Replace {
+		for _, c := range x.level(level).Replace {
 			if like(c, l) && c.Amount > 0 && c.Amount < amount {
 				steps = append(steps, Step{"level " + level.String() + ", replace", quantity(l, c.Amount) + " in place of " + quantity(l, amount)})
 				amount = c.Amount
@@ -256,6 +279,14 @@ func (x *explainer) tightened(l ratelimit.Limit, amount int64) []Step {
 		}
 	}
 	return steps
+}
+
+// level is what a level does; nothing, if it only watches.
+func (x *explainer) level(l bartizan.Level) LevelSpec {
+	if spec := x.policy.Level(l); !spec.Shadow {
+		return spec
+	}
+	return LevelSpec{}
 }
 
 func scale(amount, num, den int64) int64 {
@@ -285,7 +316,7 @@ func (x *explainer) profile(model *ModelSpec, rules *ModelRules) ProfileExplaine
 	}
 	holds := *own
 	for level := bartizan.LevelNormal; level <= x.q.Account.Level; level++ {
-		stricter, ok := coarsen.Shipped(x.policy.Level(level).Coarsen)
+		stricter, ok := coarsen.Shipped(x.level(level).Coarsen)
 		if !ok {
 			continue
 		}
@@ -295,6 +326,13 @@ func (x *explainer) profile(model *ModelSpec, rules *ModelRules) ProfileExplaine
 		}
 		says := "the stricter of " + holds.Name + " and " + stricter.Name + ": " + next.Name
 		steps, holds = append(steps, Step{"level " + level.String(), says}), next
+	}
+	would := x.would.Profile
+	if m := x.would.Model(x.q.Model); model != nil && m != nil {
+		would = m.Profile
+	}
+	if would.Name != p.Name {
+		steps = append(steps, Step{x.watches, "would leave " + would.Name})
 	}
 	return ProfileExplained{
 		Name: p.Name, Steps: steps, Logprobs: p.Logprobs.Allow, TopK: p.Logprobs.TopK, Step: p.Logprobs.Step,
@@ -320,6 +358,13 @@ func (x *explainer) length(model *ModelSpec, rules *ModelRules) LengthExplained 
 				break
 			}
 		}
+	}
+	would := x.would.MaxOutput
+	if m := x.would.Model(x.q.Model); model != nil && m != nil {
+		would = m.MaxOutput
+	}
+	if would < most {
+		steps = append(steps, Step{x.watches, fmt.Sprintf("would leave %d", would)})
 	}
 	return LengthExplained{Tokens: most, Steps: steps}
 }

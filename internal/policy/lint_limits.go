@@ -132,14 +132,26 @@ func (l *linter) shadows(path string, limits ratelimit.Limits) {
 
 // levels finds parts of levels that change nothing.
 func (l *linter) levels() {
+	acting := l.spec // as if no level only watched
+	acting.Levels = maps.Clone(l.spec.Levels)
+	for level, spec := range acting.Levels {
+		spec.Shadow = false
+		acting.Levels[level] = spec
+	}
+	for _, level := range bartizan.Levels() {
+		if l.spec.Levels[level].Shadow && !l.spec.Shadow {
+			l.remark(Weak, "shadow", "levels."+level.String()+".shadow", "remove it once the record shows that the level suits",
+				"an account at this level loses nothing, whatever was found")
+		}
+	}
 	for _, level := range []bartizan.Level{bartizan.LevelWatch, bartizan.LevelRestricted} {
-		spec := l.spec.Levels[level]
+		spec := acting.Levels[level]
 		if spec.Deny {
 			return
 		}
 		path := "levels." + level.String()
-		if l.changes(l.spec, level-1, l.spec, level) {
-			l.replaces(path+".replace", level, spec.Replace)
+		if l.changes(acting, level-1, acting, level) {
+			l.replaces(path+".replace", level, acting)
 			continue
 		}
 		l.remark(Weak, "level-without-effect", path, "give it limits such as x0.5, or a stricter profile",
@@ -148,17 +160,18 @@ func (l *linter) levels() {
 }
 
 // replaces finds limits of a level that are above what the level leaves of every tier.
-func (l *linter) replaces(path string, level bartizan.Level, limits ratelimit.Limits) {
+func (l *linter) replaces(path string, level bartizan.Level, acting Spec) {
+	limits := acting.Levels[level].Replace
 	for i, x := range limits {
 		if x.Amount == 0 {
 			continue
 		}
-		without := l.spec
-		without.Levels = maps.Clone(l.spec.Levels)
+		without := acting
+		without.Levels = maps.Clone(acting.Levels)
 		spec := without.Levels[level]
 		spec.Replace = slices.Delete(slices.Clone(limits), i, i+1)
 		without.Levels[level] = spec
-		if l.changes(l.spec, level, without, level) {
+		if l.changes(acting, level, without, level) {
 			continue
 		}
 		says := "never counts: in every tier the level leaves no more than that"

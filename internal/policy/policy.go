@@ -55,6 +55,8 @@ type Rules struct {
 	ExactHeaders bool
 	// Deny means that nothing is served at all.
 	Deny bool
+	// Would are the rules that would hold if no level only watched; nil where it is these.
+	Would *Rules
 }
 
 // ModelRules are what holds for some models within the rules of a tier at a level.
@@ -209,14 +211,34 @@ func Compile(s Spec) (*Policy, error) {
 	return p, nil
 }
 
+// compileTier works out what holds at every level. Levels that only watch are left out of
+// it, and stand in what would hold.
 func compileTier(tier TierSpec, s *Spec) *[levels]Rules {
+	rules := compileLevels(tier, s, false)
+	first := slices.IndexFunc(bartizan.Levels(), func(l bartizan.Level) bool { return s.Levels[l].Shadow })
+	if first < 0 {
+		return rules
+	}
+	would := compileLevels(tier, s, true)
+	for level := first; level < levels; level++ {
+		rules[level].Would = &would[level]
+	}
+	return rules
+}
+
+func compileLevels(tier TierSpec, s *Spec, shadows bool) *[levels]Rules {
 	rules := new([levels]Rules)
 	num, den := int64(1), int64(1)
 	var stricter []coarsen.Profile
 	var ceilings ratelimit.Limits
-	deny := false
+	deny, at := false, bartizan.LevelNormal // at is the level whose rules hold
 	for _, level := range bartizan.Levels() {
 		spec := s.Levels[level]
+		if spec.Shadow && !shadows {
+			spec = LevelSpec{}
+		} else {
+			at = level
+		}
 		if spec.scales() {
 			num, den = spec.LimitsNum, spec.LimitsDen
 		}
@@ -234,7 +256,7 @@ func compileTier(tier TierSpec, s *Spec) *[levels]Rules {
 			ReserveWorst: tier.ReserveWorst,
 		}
 		r.Profile, r.Plain = profiles(tier.Coarsen, stricter)
-		r.MaxOutput, r.DefaultOutput = outputs(tier, r.Limits, level)
+		r.MaxOutput, r.DefaultOutput = outputs(tier, r.Limits, at)
 		for _, m := range tier.Models {
 			here := ModelRules{Match: m.Match, Limits: tighten(m.Limits)}
 			own := tier
@@ -245,7 +267,7 @@ func compileTier(tier TierSpec, s *Spec) *[levels]Rules {
 				own.Coarsen = *m.Coarsen
 			}
 			here.Profile, here.Plain = profiles(own.Coarsen, stricter)
-			here.MaxOutput, _ = outputs(own, append(slices.Clone(r.Limits), here.Limits...), level)
+			here.MaxOutput, _ = outputs(own, append(slices.Clone(r.Limits), here.Limits...), at)
 			r.Models = append(r.Models, here)
 		}
 	}

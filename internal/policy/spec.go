@@ -99,6 +99,9 @@ type LevelSpec struct {
 	Coarsen string
 	// Deny serves nothing.
 	Deny bool
+	// Shadow takes nothing away: what the level would refuse or narrow passes as at the
+	// level below, and is recorded.
+	Shadow bool `json:",omitempty"`
 	// Quiet is how long an account stays at the level without a new finding, if findings
 	// brought it there; it then goes down by one. 0 is for ever. Evidence starts afresh with
 	// each month, and so an account that goes on collecting makes a new finding in each: a
@@ -107,7 +110,7 @@ type LevelSpec struct {
 }
 
 func (l LevelSpec) isZero() bool {
-	return !l.scales() && len(l.Replace) == 0 && l.Coarsen == "" && !l.Deny && l.Quiet == 0
+	return !l.scales() && len(l.Replace) == 0 && l.Coarsen == "" && !l.Deny && !l.Shadow && l.Quiet == 0
 }
 
 func (l LevelSpec) scales() bool { return l.LimitsNum != 0 || l.LimitsDen != 0 }

@@ -76,7 +76,7 @@ func (l *lane) take(ctx context.Context, e *event, g *guess) (ruling, error) {
 
 func ruled(adm *guard.Admission) ruling {
 	r := ruling{decision: adm.Decision, refused: !adm.Decision.Allowed(), plain: adm.NoNumbers}
-	if len(adm.Decision.Reasons) > 0 {
+	if len(adm.Decision.Reasons) > 0 && adm.Decision.Reasons[0].Code != "shadow_level" { // that refuses nothing
 		reason := adm.Decision.Reasons[0]
 		r.would = !r.refused
 		r.never = reason.Code == limitCode && adm.Decision.Action == bartizan.ActionDeny

@@ -243,6 +243,28 @@ func TestLevelsAndTiers(t *testing.T) {
 	}
 }
 
+// A level that only watches refuses nothing, and the report says what it would refuse.
+func TestShadowLevel(t *testing.T) {
+	t.Parallel()
+	spec := only(perMinute(ratelimit.Requests, 4))
+	spec.Levels[bartizan.LevelWatch] = policy.LevelSpec{LimitsNum: 1, LimitsDen: 2, Shadow: true}
+	spec.Levels[bartizan.LevelRestricted] = policy.LevelSpec{Shadow: true}
+	spec.Levels[bartizan.LevelSuspended] = policy.LevelSpec{Deny: true, Shadow: true}
+	var log []bartizan.Exchange
+	for i := range 5 {
+		watched, suspended := answered("a", time.Duration(i)), answered("b", time.Duration(i))
+		watched.Level, suspended.Level = bartizan.LevelWatch, bartizan.LevelSuspended
+		log = append(log, watched, suspended)
+	}
+	r := run(t, replay.Options{New: replay.Policy{Rules: compile(t, spec)}}, source(log...))
+	for account, want := range map[string]int64{"a": 2, "b": 4} {
+		if a := find(t, r, account); a.After.Refused.Requests != 1 || a.After.Would.Requests != want {
+			t.Errorf("account %s: %d refused, %d would be; want 1 by the tier, %d",
+				account, a.After.Refused.Requests, a.After.Would.Requests, want)
+		}
+	}
+}
+
 func TestAgainst(t *testing.T) {
 	t.Parallel()
 	old, now := compile(t, only(perMinute(ratelimit.Requests, 1))), compile(t, only(perMinute(ratelimit.Requests, 2)))
