@@ -86,10 +86,10 @@ func TrainNeural(text string, o Neural) (*Model, error) {
 
 // neural is a feed-forward language model (Bengio et al. 2003). The embeddings of the
 // last tokens, side by side, and the mean embedding of the prompt's tokens go through
-// a layer of innerWidth and one of the hidden width, both with tanh. The logits are
-// W·h of that hidden state h, without a bias: over any contexts and tokens they are a
-// matrix of rank at most the hidden width, and of just that rank once there are as
-// many contexts and tokens. Log-probabilities add one to it, the normaliser of each
+// a layer of innerWidth with tanh and a linear one of the hidden width: with tanh there
+// too, a narrow model learns far worse. The logits are W·h of that hidden state h,
+// without a bias: over any contexts and tokens they are a matrix of rank at most the
+// hidden width, and of just that rank once there are as many contexts and tokens. Log-probabilities add one to it, the normaliser of each
 // context. Read-only once trained.
 type neural struct {
 	vocabulary *vocabulary
@@ -169,7 +169,6 @@ func (s *neuralScorer) next(dst []float64, context []token) {
 	m.inner.Forward(s.inner, s.input)
 	nn.Tanh(s.inner)
 	m.hidden.Forward(s.hidden, s.inner)
-	nn.Tanh(s.hidden)
 	most := math.Inf(-1)
 	for i := range dst {
 		z := 0.0

@@ -87,13 +87,11 @@ func (t *neuralTrainer) learn(batch []example) {
 	t.inner.Forward(y1, x)
 	nn.Tanh(y1)
 	t.hidden.Forward(y2, y1)
-	nn.Tanh(y2)
 	t.output.Forward(logits, y2)
 	nn.SoftmaxLoss(logits, t.output.Out, t.truth)
 
 	dx, dy1, dy2 := t.dx[:len(x)], t.dy1[:len(y1)], t.dy2[:len(y2)]
 	t.output.Backward(dy2, logits, y2)
-	nn.TanhBack(dy2, y2)
 	t.hidden.Backward(dy1, dy2, y1)
 	nn.TanhBack(dy1, y1)
 	t.inner.Backward(dx, dy1, x)
