@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,17 +24,20 @@ type usage struct {
 func (x *exchange) count(prompt int, gens []*generation) {
 	x.usage = usage{PromptTokens: prompt}
 	for _, g := range gens {
-		x.usage.CompletionTokens += g.drawn
+		x.usage.CompletionTokens += g.spent()
 	}
-	x.finishUsage()
+	x.finishUsage(thoughtTokens(gens))
 }
 
-func (x *exchange) finishUsage() {
+func (x *exchange) finishUsage(thoughts int) {
 	u := &x.usage
 	u.TotalTokens = u.PromptTokens + u.CompletionTokens
+	if thoughts > 0 {
+		u.CompletionDetails = map[string]int{"reasoning_tokens": thoughts}
+	}
 	if x.server.options.Habits.ExtraFields {
 		u.PromptDetails = map[string]int{"cached_tokens": u.PromptTokens / 16 * 16, "audio_tokens": 0}
-		u.CompletionDetails = map[string]int{"reasoning_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}
+		u.CompletionDetails = map[string]int{"reasoning_tokens": thoughts, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}
 	}
 }
 
@@ -70,22 +74,6 @@ func (x *exchange) run(ctx context.Context, gens []*generation, emit func(i int,
 		}
 	}
 	return nil
-}
-
-// collect runs the choices to their end.
-func (x *exchange) collect(gens []*generation) ([]piece, error) {
-	whole := make([]piece, len(gens))
-	texts := make([]strings.Builder, len(gens))
-	err := x.run(x.r.Context(), gens, func(i int, p piece) error {
-		_, _ = texts[i].WriteString(p.text) // a Builder does not fail
-		whole[i].tokens = append(whole[i].tokens, p.tokens...)
-		whole[i].finish = p.finish
-		return nil
-	})
-	for i := range whole {
-		whole[i].text = texts[i].String()
-	}
-	return whole, err
 }
 
 // pacer spaces rounds of tokens.
@@ -172,6 +160,23 @@ func (v *vocabulary) alternative(t token, logprob float64) alternative {
 	return a
 }
 
+// chatScore is the chat form of one token.
+func (v *vocabulary) chatScore(r report) chatScore {
+	score := chatScore{alternative: v.alternative(r.token, r.logprob), Top: []alternative{}}
+	for _, a := range r.alternatives() {
+		score.Top = append(score.Top, v.alternative(a.token, a.logprob))
+	}
+	return score
+}
+
+// nameByIDs shows tokens by their ids instead of their texts.
+func (c *chatScore) nameByIDs(r report) {
+	c.Token = "token_id:" + strconv.Itoa(int(r.token))
+	for i, a := range r.alternatives() {
+		c.Top[i].Token = "token_id:" + strconv.Itoa(int(a.token))
+	}
+}
+
 // legacyLogprobs is the completions form: parallel lists.
 type legacyLogprobs struct {
 	Tokens  []string             `json:"tokens"`
@@ -191,24 +196,17 @@ func (l *legacyLogprobs) add(v *vocabulary, r report, w wanted, base int) {
 		return
 	}
 	alternatives := map[string]float64{v.shown(r.token): r.logprob}
-	for _, a := range r.top {
+	for _, a := range r.alternatives() {
 		alternatives[v.shown(a.token)] = a.logprob
 	}
 	l.Top = append(l.Top, alternatives)
 }
 
 // best orders candidates by mean log-probability and keeps n of them.
-func best(gens []*generation, pieces []piece, n int) []piece {
-	order := make([]int, len(gens))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(gens[a].surprise/float64(max(gens[a].drawn, 1)), gens[b].surprise/float64(max(gens[b].drawn, 1)))
+func best(candidates []whole, n int) []whole {
+	order := slices.Clone(candidates)
+	slices.SortStableFunc(order, func(a, b whole) int {
+		return cmp.Compare(b.gen.meanLogprob(), a.gen.meanLogprob())
 	})
-	out := make([]piece, 0, n)
-	for _, i := range order[:n] {
-		out = append(out, pieces[i])
-	}
-	return out
+	return order[:n]
 }

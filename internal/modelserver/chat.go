@@ -7,6 +7,7 @@ import (
 // chatRequest is the body of a chat request.
 type chatRequest struct {
 	generateRequest
+	reasoningRequest
 
 	Messages            []message  `json:"messages"`
 	MaxCompletionTokens *int       `json:"max_completion_tokens"`
@@ -34,13 +35,15 @@ type chatChoice struct {
 	Delta    *chatDelta    `json:"delta,omitempty"`
 	Logprobs *chatLogprobs `json:"logprobs"`
 	Finish   *string       `json:"finish_reason"`
+	Stopped  any           `json:"stop_reason,omitempty"`
 	TokenIDs []int         `json:"token_ids,omitempty"`
 }
 
 // chatMessage is a whole message of the model.
 type chatMessage struct {
 	Role      string     `json:"role"`
-	Content   *string    `json:"content"`
+	Content   any        `json:"content"` // a text, parts, or nothing
+	Reasoning *string    `json:"reasoning_content,omitempty"`
 	Refusal   *string    `json:"refusal"`
 	ToolCalls []toolCall `json:"tool_calls,omitempty"`
 }
@@ -48,28 +51,27 @@ type chatMessage struct {
 // chatDelta is a part of a message.
 type chatDelta struct {
 	Role      string     `json:"role,omitempty"`
-	Content   *string    `json:"content,omitempty"`
+	Content   any        `json:"content,omitempty"`
+	Reasoning *string    `json:"reasoning_content,omitempty"`
 	ToolCalls []toolCall `json:"tool_calls,omitempty"`
 }
 
 // chatJob is a checked chat request, ready to be answered.
 type chatJob struct {
-	*exchange
+	*job
 
-	request chatRequest
-	prompt  []token
-	scorer  scorer
-	gens    []*generation
-	want    wanted
-	answer  chatAnswer
+	request  chatRequest
+	engine   engineRequest
+	thoughts []shownThought // of each choice
+	answer   chatAnswer
 }
 
 func (s *Server) chat(x *exchange) error {
-	job := &chatJob{exchange: x}
+	job := &chatJob{}
 	if err := x.read(&job.request); err != nil {
 		return err
 	}
-	if err := job.prepare(); err != nil {
+	if err := job.prepare(x); err != nil {
 		return err
 	}
 	function, called, err := job.request.calledTool()
@@ -86,45 +88,60 @@ func (s *Server) chat(x *exchange) error {
 }
 
 // prepare checks the request and builds its choices.
-func (j *chatJob) prepare() error {
-	r, s := &j.request, j.server
+func (j *chatJob) prepare(x *exchange) error {
+	r, s := &j.request, x.server
 	if err := r.check(s); err != nil {
 		return err
 	}
+	a, err := r.ask(s)
+	if err != nil {
+		return err
+	}
+	j.engine = r.engine(s)
+	if err := j.engine.checkPrompt(s, r.Stream); err != nil {
+		return err
+	}
+	mode := r.mode(s.thinks(r.Model))
+	if mode != thoughtNone {
+		a.think = max(valueOr(j.engine.ThinkingBudget, defaultThink), 1)
+	}
+	if j.job, err = x.begin(a); err != nil {
+		return err
+	}
+	for range j.gens {
+		j.thoughts = append(j.thoughts, shownThought{mode: mode})
+	}
+	j.answer = chatAnswer{ID: j.id("chatcmpl-"), Created: time.Now().Unix(), Model: r.Model}
+	return nil
+}
+
+// ask says in no API's words what the request wants.
+func (r *chatRequest) ask(s *Server) (ask, error) {
 	text, err := conversation(r.Messages)
 	if err != nil {
-		return err
+		return ask{}, err
 	}
-	j.prompt = s.model.vocabulary.encode(text)
-	limit, param := r.MaxTokens, "max_tokens"
+	a := ask{
+		prompt: s.model.vocabulary.encode(text), about: topicOf(r.Messages), choices: r.choices(), seed: r.Seed, stops: r.Stop,
+		limit: r.MaxTokens, otherwise: contextTokens, limitName: "max_tokens", keepStop: r.engine(s).KeepStop,
+	}
 	if r.MaxCompletionTokens != nil {
-		limit, param = r.MaxCompletionTokens, "max_completion_tokens"
+		a.limit, a.limitName = r.MaxCompletionTokens, "max_completion_tokens"
 	}
-	if limit != nil && *limit < 1 {
-		return invalid(param, "Invalid '%s': expected a value of at least 1.", param)
-	}
-	tokens, err := room(len(j.prompt), limit, contextTokens, param)
-	if err != nil {
-		return err
+	if a.limit != nil && *a.limit < 1 {
+		return a, invalid(a.limitName, "Invalid '%s': expected a value of at least 1.", a.limitName)
 	}
 	if r.TopLogprobs != nil && !r.Logprobs {
-		return invalid("top_logprobs", "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.")
+		return a, invalid("top_logprobs", "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.")
 	}
-	if j.want, err = r.wanted(s, r.Logprobs, valueOr(r.TopLogprobs, 0), maxTop, "top_logprobs"); err != nil {
-		return err
+	if a.want, err = r.wanted(s, r.Logprobs, valueOr(r.TopLogprobs, 0), maxTop, "top_logprobs"); err != nil {
+		return a, err
 	}
-	how, err := r.sampling(s)
-	if err != nil {
-		return err
+	if a.stopIDs, err = s.tokensIn(r.engine(s).StopTokenIDs, maxTargetedIDs, "stop_token_ids"); err != nil {
+		return a, err
 	}
-	j.scorer = s.model.language.condition(topicOf(r.Messages))
-	for i := range r.choices() {
-		g := newGeneration(s.model.vocabulary, j.scorer, newSampler(how, j.rng(r.Seed, i), s.model.VocabularySize()), nil)
-		g.limit, g.stops, g.want = tokens, r.Stop, j.want
-		j.gens = append(j.gens, g)
-	}
-	j.answer = chatAnswer{ID: j.id("chatcmpl-"), Created: time.Now().Unix(), Model: s.options.Name}
-	return nil
+	a.how, err = r.sampling(s)
+	return a, err
 }
 
 // logprobs turns the tokens of a piece into the chat form; nil when nothing was wanted.
@@ -135,9 +152,9 @@ func (j *chatJob) logprobs(p piece) *chatLogprobs {
 	v := j.server.model.vocabulary
 	out := &chatLogprobs{Content: make([]chatScore, 0, len(p.tokens))}
 	for _, r := range p.tokens {
-		score := chatScore{alternative: v.alternative(r.token, r.logprob), Top: make([]alternative, 0, len(r.top))}
-		for _, a := range r.top {
-			score.Top = append(score.Top, v.alternative(a.token, a.logprob))
+		score := v.chatScore(r)
+		if j.engine.TokensAsIDs {
+			score.nameByIDs(r)
 		}
 		out.Content = append(out.Content, score)
 	}
@@ -146,14 +163,15 @@ func (j *chatJob) logprobs(p piece) *chatLogprobs {
 
 // whole answers with one JSON document.
 func (j *chatJob) whole() error {
-	pieces, err := j.collect(j.gens)
+	wholes, err := j.wholes()
 	if err != nil {
 		return err
 	}
-	for i, p := range pieces {
+	for i, w := range wholes {
+		seen := j.thoughts[i].seen(w)
 		j.answer.Choices = append(j.answer.Choices, chatChoice{
-			Index: i, Message: &chatMessage{Role: "assistant", Content: &p.text},
-			Logprobs: j.logprobs(p), Finish: &p.finish, TokenIDs: j.tokenIDs(p),
+			Index: i, Message: j.thoughts[i].message(w), Logprobs: j.logprobs(seen), Finish: &w.finish,
+			Stopped: j.stopReason(w.gen, w.finish), TokenIDs: j.tokenIDs(seen, j.engine),
 		})
 	}
 	return j.send()
@@ -161,9 +179,9 @@ func (j *chatJob) whole() error {
 
 // send completes a whole answer.
 func (j *chatJob) send() error {
-	j.count(len(j.prompt), j.gens)
+	j.finish()
 	j.answer.Object = "chat.completion"
-	j.answer.extras = j.promptExtras(j.prompt, j.scorer)
+	j.answer.extras = j.promptExtras(j.prompt, j.scorer, j.engine)
 	j.timingExtras(&j.answer.extras)
 	j.answer.Usage = &j.usage
 	return j.exchange.answer(j.answer)
@@ -183,9 +201,9 @@ func (j *chatJob) stream() error {
 	if err := j.openStream(); err != nil {
 		return err
 	}
-	err := j.run(j.r.Context(), j.gens, func(i int, p piece) error {
-		if p.text != "" || len(p.tokens) > 0 {
-			c := chatChoice{Index: i, Delta: &chatDelta{Content: &p.text}, Logprobs: j.logprobs(p), TokenIDs: j.tokenIDs(p)}
+	err := j.job.stream(func(i int, p piece) error {
+		if delta := j.thoughts[i].delta(p); delta != nil {
+			c := chatChoice{Index: i, Delta: delta, Logprobs: j.logprobs(p), TokenIDs: j.tokenIDs(p, j.engine)}
 			if err := j.chunk(c); err != nil {
 				return err
 			}
@@ -193,9 +211,8 @@ func (j *chatJob) stream() error {
 		if p.finish == "" {
 			return nil
 		}
-		return j.chunk(chatChoice{Index: i, Delta: &chatDelta{}, Finish: &p.finish})
+		return j.chunk(chatChoice{Index: i, Delta: &chatDelta{}, Finish: &p.finish, Stopped: j.stopReason(j.gens[i], p.finish)})
 	})
-	j.count(len(j.prompt), j.gens)
 	if err != nil {
 		return err
 	}
@@ -206,7 +223,7 @@ func (j *chatJob) stream() error {
 func (j *chatJob) openStream() error {
 	first := j.answer
 	first.Object = "chat.completion.chunk"
-	first.extras = j.promptExtras(j.prompt, j.scorer)
+	first.extras = j.promptExtras(j.prompt, j.scorer, j.engine)
 	empty := ""
 	for i := range j.gens {
 		first.Choices = []chatChoice{{Index: i, Delta: &chatDelta{Role: "assistant", Content: &empty}}}
@@ -232,5 +249,5 @@ func (j *chatJob) closeStream() error {
 			return err
 		}
 	}
-	return j.event("[DONE]")
+	return j.event(doneMark)
 }

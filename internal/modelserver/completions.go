@@ -22,6 +22,7 @@ type completionRequest struct {
 type textInput struct {
 	texts  []string
 	tokens [][]int
+	many   bool // it was a list of texts
 }
 
 // UnmarshalJSON reads any of the four forms; null is no input.
@@ -39,6 +40,7 @@ func (t *textInput) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	if json.Unmarshal(data, &t.texts) == nil {
+		t.many = true
 		return nil
 	}
 	t.texts = nil
@@ -84,7 +86,11 @@ type completionChoice struct {
 	Index    int             `json:"index"`
 	Logprobs *legacyLogprobs `json:"logprobs"`
 	Finish   *string         `json:"finish_reason"`
+	Stopped  any             `json:"stop_reason,omitempty"`
 	TokenIDs []int           `json:"token_ids,omitempty"`
+
+	PromptLogprobs []any `json:"prompt_logprobs,omitempty"`
+	PromptTokenIDs []int `json:"prompt_token_ids,omitempty"`
 }
 
 // completionJob is a checked completion request.
@@ -92,6 +98,7 @@ type completionJob struct {
 	*exchange
 
 	request    completionRequest
+	engine     engineRequest
 	prompts    [][]token
 	scorers    []scorer
 	gens       []*generation // candidates, prompt by prompt
@@ -120,6 +127,10 @@ func (j *completionJob) prepare() error {
 	if err := r.check(s); err != nil {
 		return err
 	}
+	j.engine = r.engine(s)
+	if err := j.engine.checkPrompt(s, r.Stream); err != nil {
+		return err
+	}
 	var err error
 	if j.prompts, err = r.Prompt.encode(s, "prompt"); err != nil {
 		return err
@@ -143,18 +154,21 @@ func (j *completionJob) prepare() error {
 	if err != nil {
 		return err
 	}
+	a := ask{
+		goesOn: true, choices: j.candidates, seed: r.Seed, stops: r.Stop, keepStop: j.engine.KeepStop, want: j.want, how: how,
+		limit: r.MaxTokens, otherwise: defaultCompletion,
+	}
+	if a.stopIDs, err = s.tokensIn(j.engine.StopTokenIDs, maxTargetedIDs, "stop_token_ids"); err != nil {
+		return err
+	}
 	for i, prompt := range j.prompts {
-		limit, err := room(len(prompt), r.MaxTokens, defaultCompletion, "max_tokens")
+		a.prompt, a.about, a.number = prompt, s.model.vocabulary.decode(prompt), i*j.candidates
+		one, err := j.begin(a)
 		if err != nil {
 			return err
 		}
-		with := s.model.language.condition(s.model.vocabulary.decode(prompt))
-		j.scorers = append(j.scorers, with)
-		for c := range j.candidates {
-			g := newGeneration(s.model.vocabulary, with, newSampler(how, j.rng(r.Seed, i*j.candidates+c), s.model.VocabularySize()), prompt)
-			g.limit, g.stops, g.want = limit, r.Stop, j.want
-			j.gens = append(j.gens, g)
-		}
+		j.scorers = append(j.scorers, one.scorer)
+		j.gens = append(j.gens, one.gens...)
 	}
 	j.answer = completionAnswer{ID: j.id("cmpl-"), Object: "text_completion", Created: time.Now().Unix(), Model: s.options.Name}
 	return nil
@@ -204,31 +218,46 @@ func (j *completionJob) promptTokens() int {
 	return n
 }
 
+// promptAsked is what the request asked about one of its prompts.
+func (j *completionJob) promptAsked(prompt int) extras {
+	var e extras
+	if j.engine.PromptLogprobs != nil {
+		e.PromptLogprobs = j.promptScores(j.prompts[prompt], j.scorers[prompt], *j.engine.PromptLogprobs)
+	}
+	if j.engine.ReturnTokenIDs {
+		e.PromptTokenIDs = ids(j.prompts[prompt])
+	}
+	return e
+}
+
 // whole answers with one JSON document.
 func (j *completionJob) whole() error {
-	pieces, err := j.collect(j.gens)
+	wholes, err := j.collect(j.gens)
 	if err != nil {
 		return err
 	}
 	n := j.request.choices()
 	for i := range j.prompts {
 		from, to := i*j.candidates, (i+1)*j.candidates
-		for c, p := range best(j.gens[from:to], pieces[from:to], n) {
+		for c, p := range best(wholes[from:to], n) {
 			text, logprobs := j.echo(i)
 			if logprobs != nil {
-				rest := j.logprobs(p, len(text))
+				rest := j.logprobs(p.piece, len(text))
 				logprobs.Tokens = append(logprobs.Tokens, rest.Tokens...)
 				logprobs.Scores = append(logprobs.Scores, rest.Scores...)
 				logprobs.Top = append(logprobs.Top, rest.Top...)
 				logprobs.Offsets = append(logprobs.Offsets, rest.Offsets...)
 			}
+			asked := j.promptAsked(i)
 			j.answer.Choices = append(j.answer.Choices, completionChoice{
-				Text: text + p.text, Index: i*n + c, Logprobs: logprobs, Finish: &p.finish, TokenIDs: j.tokenIDs(p),
+				Text: text + p.text, Index: i*n + c, Logprobs: logprobs, Finish: &p.finish,
+				Stopped: j.stopReason(p.gen, p.finish), TokenIDs: j.tokenIDs(p.piece, j.engine),
+				PromptLogprobs: asked.PromptLogprobs, PromptTokenIDs: asked.PromptTokenIDs,
 			})
 		}
 	}
 	j.count(j.promptTokens(), j.gens)
-	j.answer.extras = j.promptExtras(j.prompts[0], j.scorers[0])
+	j.answer.extras = j.promptExtras(j.prompts[0], j.scorers[0], engineRequest{})
 	j.timingExtras(&j.answer.extras)
 	j.answer.Usage = &j.usage
 	return j.exchange.answer(j.answer)
@@ -256,9 +285,9 @@ func (j *completionJob) stream() error {
 		}
 	}
 	err := j.run(j.r.Context(), j.gens, func(i int, p piece) error {
-		c := completionChoice{Text: p.text, Index: i, Logprobs: j.logprobs(p, bases[i]), TokenIDs: j.tokenIDs(p)}
+		c := completionChoice{Text: p.text, Index: i, Logprobs: j.logprobs(p, bases[i]), TokenIDs: j.tokenIDs(p, j.engine)}
 		if p.finish != "" {
-			c.Finish = &p.finish
+			c.Finish, c.Stopped = &p.finish, j.stopReason(j.gens[i], p.finish)
 		}
 		return j.chunk(c)
 	})
@@ -277,5 +306,5 @@ func (j *completionJob) stream() error {
 			return err
 		}
 	}
-	return j.event("[DONE]")
+	return j.event(doneMark)
 }

@@ -1,5 +1,7 @@
-// Package modelserver holds a small real language model and serves it behind the
-// OpenAI-compatible API.
+// Package modelserver holds a small real language model, text classifier and embedder,
+// and serves them in the shapes of hosted APIs (OpenAI, Anthropic, Gemini, Mistral,
+// Cohere) and of inference engines (vLLM, SGLang, llama.cpp, TGI, TEI, Ollama, KServe,
+// TensorFlow Serving, Hugging Face).
 //
 // The model is a Kneser-Ney n-gram model over a byte-pair vocabulary, trained in
 // memory from plain English text; a prompt conditions it through the passages of

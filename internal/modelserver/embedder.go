@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
 
 // EmbeddingDimensions is the length of an embedding that asks for nothing else.
@@ -27,6 +28,8 @@ type embedder struct {
 	words  map[string]meaning
 	unseen float64   // weight of a word that was never seen
 	common []float64 // unit vector of what all texts share
+	// classifier is trained on the vectors of the same texts when it is first asked.
+	classifier func() *classifier
 }
 
 // meaning is a word's vector and weight.
@@ -56,6 +59,7 @@ func newEmbedder(paragraphs []string) *embedder {
 	}
 	e := &embedder{words: learnMeanings(index, texts), unseen: weight(0), common: make([]float64, EmbeddingDimensions)}
 	e.common = e.shared(texts)
+	e.classifier = sync.OnceValue(func() *classifier { return newClassifier(e, paragraphs) })
 	return e
 }
 

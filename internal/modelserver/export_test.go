@@ -1,6 +1,9 @@
 package modelserver
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // UnigramPerplexity trains a unigram model on the same passages and vocabulary as
 // m and returns its perplexity on text.
@@ -37,4 +40,19 @@ func Halves(text string) (first, second []string) {
 		}
 	}
 	return first, second
+}
+
+// Next returns the natural logarithm of the probability of every token after the
+// given ones, when the model was asked about something.
+func Next(m *Model, about string, before []int) []float64 {
+	context := []token{endToken}
+	for _, id := range before {
+		context = append(context, token(id))
+	}
+	dst := make([]float64, m.VocabularySize())
+	m.language.condition(about).next(dst, context)
+	for i, p := range dst {
+		dst[i] = math.Log(p)
+	}
+	return dst
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"strconv"
 	"time"
 )
 
@@ -27,24 +26,18 @@ func (x *exchange) fingerprint() string {
 	return fmt.Sprintf("%s-v%d-tp1-%s", x.server.model.kind, x.server.model.VocabularySize(), runtime.Version())
 }
 
-// promptExtras tell about the prompt.
-func (x *exchange) promptExtras(prompt []token, s scorer) extras {
-	if !x.server.options.Habits.ExtraFields {
-		return extras{}
+// promptExtras tell about the prompt, what was asked and what nobody asked.
+func (x *exchange) promptExtras(prompt []token, s scorer, asked engineRequest) extras {
+	unasked := x.server.options.Habits.ExtraFields
+	e := extras{Fingerprint: x.fingerprint()}
+	if unasked || asked.ReturnTokenIDs {
+		e.PromptTokenIDs = ids(prompt)
 	}
-	e := extras{Fingerprint: x.fingerprint(), PromptTokenIDs: ids(prompt)}
-	for i, r := range x.server.score(prompt, s, wanted{logprobs: true, top: 1}) {
-		if i == 0 {
-			e.PromptLogprobs = append(e.PromptLogprobs, nil)
-			continue
-		}
-		entry := map[string]any{}
-		for _, a := range append(r.top, scored{r.token, r.logprob, r.rank}) {
-			entry[strconv.Itoa(int(a.token))] = map[string]any{
-				"logprob": a.logprob, "rank": a.rank, "decoded_token": x.server.model.vocabulary.shown(a.token),
-			}
-		}
-		e.PromptLogprobs = append(e.PromptLogprobs, entry)
+	switch {
+	case asked.PromptLogprobs != nil:
+		e.PromptLogprobs = x.promptScores(prompt, s, *asked.PromptLogprobs)
+	case unasked:
+		e.PromptLogprobs = x.promptScores(prompt, s, 1)
 	}
 	return e
 }
@@ -66,16 +59,12 @@ func (x *exchange) timingExtras(e *extras) {
 	e.KVTransfer = map[string]any{"do_remote_prefill": false, "remote_engine_id": "engine-0", "remote_block_ids": []int{0, 1, x.usage.PromptTokens / 16}}
 }
 
-// tokenIDs are the ids of a piece, on a server that gives them away.
-func (x *exchange) tokenIDs(p piece) []int {
-	if !x.server.options.Habits.ExtraFields {
+// tokenIDs are the ids of a piece, for who asked and on a server that gives them away.
+func (x *exchange) tokenIDs(p piece, asked engineRequest) []int {
+	if !x.server.options.Habits.ExtraFields && !asked.ReturnTokenIDs {
 		return nil
 	}
-	tokens := make([]token, len(p.tokens))
-	for i, r := range p.tokens {
-		tokens[i] = r.token
-	}
-	return ids(tokens)
+	return tokensOf(p)
 }
 
 func ids(tokens []token) []int {
@@ -96,6 +85,9 @@ func (s *Server) score(text []token, with scorer, w wanted) []report {
 	for i, t := range text {
 		with.next(dist, context[:i+1])
 		out[i] = report{token: t, logprob: math.Log(dist[t]), top: top(dist, w.top), offset: offset, rank: rankOf(dist, t)}
+		for _, id := range w.ids {
+			out[i].targets = append(out[i].targets, scored{id, math.Log(dist[id]), 0})
+		}
 		offset += len(v.pieces[t])
 	}
 	return out

@@ -19,6 +19,7 @@ type wanted struct {
 	logprobs bool
 	top      int
 	ids      []token // alternatives that are reported whatever their rank
+	sampled  bool    // log-probabilities are those of the draw, after bias and cut-off
 }
 
 // report is what is known about one token of an answer.
@@ -26,6 +27,7 @@ type report struct {
 	token   token
 	logprob float64
 	top     []scored
+	targets []scored // of the ids that were asked for
 	// offset is where the token's text begins in the answer, in bytes.
 	offset int
 	rank   int // among all tokens, from one; known for prompts only
@@ -33,9 +35,10 @@ type report struct {
 
 // piece is a part of an answer: text that can be sent, and the tokens it is made of.
 type piece struct {
-	text   string
-	tokens []report
-	finish string // set on the last piece
+	text    string
+	tokens  []report
+	finish  string // set on the last piece
+	thought bool   // it belongs to what the model thinks before it answers
 }
 
 // generation is one choice of an answer in the making.
@@ -46,6 +49,12 @@ type generation struct {
 	want       wanted
 	limit      int
 	stops      []string
+	stopIDs    []token
+	keepStop   bool // a stop sequence stays in the text
+
+	thinking    *generation // draws the thought before the answer, if there is one
+	thought     strings.Builder
+	answerAfter func(thought string) scorer
 
 	context  []token
 	drawn    int
@@ -55,6 +64,9 @@ type generation struct {
 	sent     int    // bytes of text given out
 	waiting  []report
 	done     bool
+	ended    *report // the end token, when the model drew it
+	matched  string  // the stop sequence that ended the answer
+	stopID   token   // the token of stopIDs that ended the answer, or -1
 }
 
 func newGeneration(v *vocabulary, s scorer, smp *sampler, context []token) *generation {
@@ -62,17 +74,27 @@ func newGeneration(v *vocabulary, s scorer, smp *sampler, context []token) *gene
 		vocabulary: v, scorer: s, sampler: smp,
 		context: append([]token{endToken}, context...),
 		dist:    make([]float64, v.size()),
+		stopID:  -1,
 	}
 }
 
 // step draws one token and returns what can be sent because of it.
 func (g *generation) step() piece {
+	if g.thinking != nil && !g.thinking.done {
+		return g.think()
+	}
 	if g.drawn >= g.limit {
 		return g.finish(finishLength)
 	}
 	g.scorer.next(g.dist, g.context)
 	t := g.sampler.draw(g.dist)
 	if t == endToken {
+		end := g.report(t)
+		g.ended = &end
+		return g.finish(finishStop)
+	}
+	if slices.Contains(g.stopIDs, t) {
+		g.stopID = t
 		return g.finish(finishStop)
 	}
 	g.drawn++
@@ -80,7 +102,11 @@ func (g *generation) step() piece {
 	g.context = append(g.context, t)
 	g.waiting = append(g.waiting, g.report(t))
 	g.pending += g.vocabulary.pieces[t]
-	if at := firstStop(g.pending, g.stops); at >= 0 {
+	if at, stop := firstStop(g.pending, g.stops); at >= 0 {
+		g.matched = stop
+		if g.keepStop {
+			at += len(stop)
+		}
 		g.pending = g.pending[:at]
 		return g.finish(finishStop)
 	}
@@ -96,10 +122,14 @@ func (g *generation) report(t token) report {
 	if !g.want.logprobs {
 		return r
 	}
-	r.logprob = math.Log(g.dist[t])
-	r.top = top(g.dist, g.want.top)
+	dist := g.dist
+	if g.want.sampled {
+		dist = g.sampler.chances()
+	}
+	r.logprob = math.Log(dist[t])
+	r.top = top(dist, g.want.top)
 	for _, id := range g.want.ids {
-		r.top = append(r.top, scored{id, math.Log(g.dist[id]), 0})
+		r.targets = append(r.targets, scored{id, math.Log(dist[id]), 0})
 	}
 	return r
 }
@@ -126,15 +156,16 @@ func (g *generation) release(n int, reason string) piece {
 	return p
 }
 
-// firstStop returns where the first stop sequence begins, or -1.
-func firstStop(text string, stops []string) int {
-	first := -1
+// firstStop returns where the first stop sequence begins and which it is; at is -1
+// when there is none.
+func firstStop(text string, stops []string) (at int, which string) {
+	at = -1
 	for _, stop := range stops {
-		if at := strings.Index(text, stop); at >= 0 && (first < 0 || at < first) {
-			first = at
+		if i := strings.Index(text, stop); i >= 0 && (at < 0 || i < at) {
+			at, which = i, stop
 		}
 	}
-	return first
+	return at, which
 }
 
 // held returns how many bytes at the end of text must wait: they may be the

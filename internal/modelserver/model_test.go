@@ -261,7 +261,7 @@ func TestEmbedIsAUnitVector(t *testing.T) {
 
 func TestParseHabits(t *testing.T) {
 	t.Parallel()
-	all := modelserver.Habits{UnrequestedLogprobs: true, ExtraFields: true, UnboundedLogprobs: true, VerboseErrors: true}
+	all := modelserver.Habits{UnrequestedLogprobs: true, ExtraFields: true, UnboundedLogprobs: true, EngineFields: true, VerboseErrors: true}
 	tests := map[string]struct {
 		text string
 		want modelserver.Habits

@@ -44,6 +44,9 @@ type Habits struct {
 	// UnboundedLogprobs lets a caller ask for any number of alternatives (-1 for all)
 	// and for chosen token ids (logprob_token_ids).
 	UnboundedLogprobs bool
+	// EngineFields honours what vLLM lets a caller ask for beside OpenAI's fields:
+	// prompt_logprobs, logprob_token_ids, return_token_ids and their like.
+	EngineFields bool
 	// VerboseErrors names the size of the vocabulary and file paths in error texts.
 	VerboseErrors bool
 }
@@ -58,12 +61,13 @@ func habitsOf(h *Habits) []habit {
 		{"logprobs", &h.UnrequestedLogprobs},
 		{"extra-fields", &h.ExtraFields},
 		{"unbounded", &h.UnboundedLogprobs},
+		{"engine-fields", &h.EngineFields},
 		{"verbose-errors", &h.VerboseErrors},
 	}
 }
 
 // ParseHabits reads "all", "none", an empty text, or names with commas between
-// them: logprobs, extra-fields, unbounded, verbose-errors.
+// them: logprobs, extra-fields, unbounded, engine-fields, verbose-errors.
 func ParseHabits(text string) (Habits, error) {
 	var h Habits
 	for name := range strings.SplitSeq(text, ",") {
@@ -76,7 +80,7 @@ func ParseHabits(text string) (Habits, error) {
 			}
 		}
 		if !known {
-			return Habits{}, fmt.Errorf("habit %q: no such habit; use all, none, or some of logprobs, extra-fields, unbounded, verbose-errors", name)
+			return Habits{}, fmt.Errorf("habit %q: no such habit; use all, none, or some of logprobs, extra-fields, unbounded, engine-fields, verbose-errors", name)
 		}
 	}
 	return h, nil

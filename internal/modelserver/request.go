@@ -21,6 +21,8 @@ const (
 
 // generateRequest holds the options that chat and completions share.
 type generateRequest struct {
+	engineRequest
+
 	Model         string             `json:"model"`
 	MaxTokens     *int               `json:"max_tokens"`
 	Temperature   *float64           `json:"temperature"`
@@ -33,7 +35,6 @@ type generateRequest struct {
 	LogitBias     map[string]float64 `json:"logit_bias"`
 	Presence      *float64           `json:"presence_penalty"`
 	Frequency     *float64           `json:"frequency_penalty"`
-	TargetedIDs   []int              `json:"logprob_token_ids"`
 }
 
 type streamOptions struct {
@@ -131,6 +132,8 @@ func (r *generateRequest) sampling(s *Server) (sampling, error) {
 		}
 		out.bias = append(out.bias, bias{t, value})
 	}
+	e := r.engine(s)
+	e.sampling(&out)
 	return out, nil
 }
 
@@ -158,21 +161,14 @@ func (r *generateRequest) wanted(s *Server, asked bool, k, most int, param strin
 	if h.UnrequestedLogprobs && !asked {
 		w.logprobs, w.top = true, unaskedTop
 	}
-	if !h.UnboundedLogprobs || len(r.TargetedIDs) == 0 {
+	targets := r.engine(s).TargetedIDs
+	if len(targets) == 0 {
 		return w, nil
 	}
-	if len(r.TargetedIDs) > maxTargetedIDs {
-		return w, invalid("logprob_token_ids", "Invalid 'logprob_token_ids': expected at most %d ids.", maxTargetedIDs)
-	}
 	w.logprobs, w.top = true, 0
-	for _, id := range r.TargetedIDs {
-		t, ok := s.tokenOf(id)
-		if !ok {
-			return w, invalid("logprob_token_ids", "Invalid 'logprob_token_ids': a token id is out of range.")
-		}
-		w.ids = append(w.ids, t)
-	}
-	return w, nil
+	var err error
+	w.ids, err = s.tokensIn(targets, maxTargetedIDs, "logprob_token_ids")
+	return w, err
 }
 
 // room returns the number of tokens that the answer may have.

@@ -11,6 +11,7 @@ import (
 type sampling struct {
 	temperature float64 // 0 takes the most probable token
 	topP        float64
+	topK        int // draws among the most probable tokens only; 0 is all
 	bias        []bias
 	presence    float64
 	frequency   float64
@@ -30,6 +31,7 @@ type sampler struct {
 	used    map[token]int // tokens drawn so far, when a penalty asks for them
 	weights []float64
 	order   []token
+	kept    int // tokens of order that were drawn among; 0 is all
 }
 
 func newSampler(s sampling, rng *rand.Rand, vocabulary int) *sampler {
@@ -58,6 +60,7 @@ func (s *sampler) draw(probabilities []float64) token {
 		}
 	}
 	drawn := best
+	s.order, s.kept = append(s.order[:0], best), 1
 	if s.temperature > 0 && s.topP > 0 {
 		s.sharpen(w[best])
 		drawn = s.pick()
@@ -85,7 +88,8 @@ func (s *sampler) pick() token {
 	for _, w := range s.weights {
 		total += w
 	}
-	if s.topP >= 1 {
+	if s.topP >= 1 && s.topK == 0 {
+		s.kept = 0
 		u := s.rng.Float64() * total
 		last := token(0)
 		for i, w := range s.weights {
@@ -99,23 +103,13 @@ func (s *sampler) pick() token {
 		}
 		return last
 	}
-	// Tokens below this weight hold less than 1-topP together, so none of them is
-	// among the fewest.
-	least := (1 - s.topP) * total / float64(len(s.weights))
-	s.order = s.order[:0]
-	for i, w := range s.weights {
-		if w >= least {
-			s.order = append(s.order, token(i))
-		}
-	}
-	slices.SortFunc(s.order, func(a, b token) int {
-		return cmp.Or(cmp.Compare(s.weights[b], s.weights[a]), cmp.Compare(a, b))
-	})
+	total = s.rank(total)
 	kept, n := 0.0, 0
-	for n < len(s.order) && kept < s.topP*total {
+	for n < len(s.order) && (kept < s.topP*total || s.topP >= 1) {
 		kept += s.weights[s.order[n]]
 		n++
 	}
+	s.kept = max(n, 1)
 	u := s.rng.Float64() * kept
 	for _, t := range s.order[:n] {
 		if u -= s.weights[t]; u < 0 {
@@ -125,6 +119,51 @@ func (s *sampler) pick() token {
 	return s.order[max(n-1, 0)]
 }
 
+// rank orders the tokens that may be drawn by weight and returns the mass that topP
+// is a share of: all of it, or that of the topK tokens.
+func (s *sampler) rank(total float64) float64 {
+	s.order = s.order[:0]
+	if s.topK > 0 {
+		mass := 0.0
+		for _, t := range largest(s.weights, s.topK) {
+			s.order = append(s.order, t)
+			mass += s.weights[t]
+		}
+		return mass
+	}
+	// Tokens below this weight hold less than 1-topP together, so none of them is
+	// among the fewest.
+	least := (1 - s.topP) * total / float64(len(s.weights))
+	for i, w := range s.weights {
+		if w >= least {
+			s.order = append(s.order, token(i))
+		}
+	}
+	slices.SortFunc(s.order, func(a, b token) int {
+		return cmp.Or(cmp.Compare(s.weights[b], s.weights[a]), cmp.Compare(a, b))
+	})
+	return total
+}
+
+// chances is the distribution that the last token was drawn from.
+func (s *sampler) chances() []float64 {
+	out := make([]float64, len(s.weights))
+	if s.kept == 0 {
+		copy(out, s.weights)
+	}
+	for _, t := range s.order[:s.kept] {
+		out[t] = s.weights[t]
+	}
+	total := 0.0
+	for _, w := range out {
+		total += w
+	}
+	for i := range out {
+		out[i] /= total
+	}
+	return out
+}
+
 // scored is a token and its natural log-probability.
 type scored struct {
 	token   token
@@ -132,8 +171,21 @@ type scored struct {
 	rank    int
 }
 
-// top returns the k most probable tokens, most probable first.
+// top returns the k most probable tokens, most probable first. Tokens without
+// probability are left out.
 func top(probabilities []float64, k int) []scored {
+	order := largest(probabilities, k)
+	out := make([]scored, 0, len(order))
+	for i, t := range order {
+		if probabilities[t] > 0 {
+			out = append(out, scored{t, math.Log(probabilities[t]), i + 1})
+		}
+	}
+	return out
+}
+
+// largest returns the k tokens of most weight in their order, ties by the token.
+func largest(probabilities []float64, k int) []token {
 	k = min(k, len(probabilities))
 	if k <= 0 {
 		return nil
@@ -160,11 +212,7 @@ func top(probabilities []float64, k int) []scored {
 			order = order[:min(len(order), k)]
 		}
 	}
-	out := make([]scored, len(order))
-	for i, t := range order {
-		out[i] = scored{t, math.Log(probabilities[t]), i + 1}
-	}
-	return out
+	return order
 }
 
 // rankOf is the place of a token among all, from one.

@@ -1,6 +1,7 @@
 package modelserver
 
 import (
+	"crypto/cipher"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -11,20 +12,28 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// Server answers the OpenAI-compatible API with one model. It may be used by many
-// requests at once, and starts no goroutine.
+// Server answers the APIs of hosted providers and of inference engines with one
+// model. It may be used by many requests at once, and starts no goroutine.
 type Server struct {
 	model   *Model
 	options Options
 	log     *slog.Logger
 	mux     *http.ServeMux
 	started time.Time
+	vault   cipher.AEAD // seals thoughts that a client keeps without reading them
 	count   atomic.Uint64
+	served  served
+}
+
+// served counts what the server has done since it started.
+type served struct {
+	answers, failures, promptTokens, answerTokens atomic.Uint64
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -37,18 +46,19 @@ func NewServer(m *Model, o Options) *Server {
 	if o.MaxBody <= 0 {
 		o.MaxBody = defaultMaxBody
 	}
-	s := &Server{model: m, options: o, log: o.Log, mux: http.NewServeMux(), started: time.Now()}
+	s := &Server{model: m, options: o, log: o.Log, mux: http.NewServeMux(), started: time.Now(), vault: newVault(o.Seed)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.route(http.MethodGet, "/health", s.health)
-	s.route(http.MethodGet, "/v1/models", s.models)
-	s.route(http.MethodGet, "/v1/models/{id...}", s.oneModel)
-	s.route(http.MethodPost, "/v1/chat/completions", s.chat)
-	s.route(http.MethodPost, "/v1/completions", s.completions)
-	s.route(http.MethodPost, "/v1/embeddings", s.embeddings)
+	byPath := map[string][]route{}
+	for _, r := range s.routes() {
+		byPath[r.path] = append(byPath[r.path], r)
+	}
+	for path, routes := range byPath {
+		s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, routes) })
+	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, &apiError{Status: http.StatusNotFound, Message: fmt.Sprintf("Unknown request URL: %s %s.", r.Method, r.URL.Path), Code: "unknown_url"})
+		s.fail(w, openAIError, &apiError{Status: http.StatusNotFound, Message: fmt.Sprintf("Unknown request URL: %s %s.", r.Method, r.URL.Path), Code: "unknown_url"})
 	})
 	return s
 }
@@ -56,24 +66,58 @@ func NewServer(m *Model, o Options) *Server {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// route serves one path; a handler's error becomes the answer.
-func (s *Server) route(method, path string, handle func(*exchange) error) {
-	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != method && (method != http.MethodGet || r.Method != http.MethodHead) {
-			w.Header().Set("Allow", method)
-			s.fail(w, &apiError{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("Not allowed to %s on %s.", r.Method, path), Code: "method_not_allowed"})
-			return
-		}
-		x := &exchange{server: s, w: w, r: r, began: time.Now()}
-		err := handle(x)
-		if err != nil && !x.begun {
-			s.fail(w, s.describe(err))
-		}
-		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("method", r.Method), slog.String("path", path),
-			slog.Int("prompt_tokens", x.usage.PromptTokens), slog.Int("completion_tokens", x.usage.CompletionTokens),
-			slog.Duration("took", time.Since(x.began)), slog.Bool("failed", err != nil))
+// route is one path of an API. A handler's error becomes the answer, in the shape
+// of that API.
+type route struct {
+	method, path string
+	fault        errorShape
+	handle       func(*exchange) error
+}
+
+// routes lists what is served, one family of an API after the other.
+func (s *Server) routes() []route {
+	return slices.Concat(
+		[]route{
+			{http.MethodGet, "/health", openAIError, s.health},
+			{http.MethodGet, "/v1/models", openAIError, s.models},
+			{http.MethodGet, "/v1/models/{id...}", openAIError, s.oneModel},
+			{http.MethodPost, "/v1/chat/completions", openAIError, s.chat},
+			{http.MethodPost, "/v1/completions", openAIError, s.completions},
+			{http.MethodPost, "/v1/embeddings", openAIError, s.embeddings},
+		},
+		s.responsesRoutes(), s.anthropicRoutes(), s.geminiRoutes(), s.cohereRoutes(), s.ollamaRoutes(), s.llamaRoutes(), s.generateRoutes(),
+		s.classifyRoutes(), s.kserveRoutes(), s.tensorflowRoutes(), s.moderationRoutes(), s.rerankRoutes(), s.tokenizeRoutes(), s.aboutRoutes(),
+	)
+}
+
+// serve answers a request to a path that has these routes, one per method.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, routes []route) {
+	at := slices.IndexFunc(routes, func(x route) bool {
+		return r.Method == x.method || x.method == http.MethodGet && r.Method == http.MethodHead
 	})
+	if at < 0 {
+		for _, x := range routes {
+			w.Header().Add("Allow", x.method)
+		}
+		s.fail(w, routes[0].fault, &apiError{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("Not allowed to %s on %s.", r.Method, routes[0].path), Code: "method_not_allowed"})
+		return
+	}
+	x := &exchange{server: s, w: w, r: r, began: time.Now()}
+	err := routes[at].handle(x)
+	if err != nil && !x.begun {
+		s.fail(w, routes[at].fault, s.describe(err))
+	}
+	s.served.promptTokens.Add(uint64(max(x.usage.PromptTokens, 0)))
+	s.served.answerTokens.Add(uint64(max(x.usage.CompletionTokens, 0)))
+	if err != nil {
+		s.served.failures.Add(1)
+	} else {
+		s.served.answers.Add(1)
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		slog.String("method", r.Method), slog.String("path", routes[at].path),
+		slog.Int("prompt_tokens", x.usage.PromptTokens), slog.Int("completion_tokens", x.usage.CompletionTokens),
+		slog.Duration("took", time.Since(x.began)), slog.Bool("failed", err != nil))
 }
 
 // exchange is one request on its way.
@@ -88,8 +132,8 @@ type exchange struct {
 	usage  usage
 }
 
-// read bounds and decodes the body into v.
-func (x *exchange) read(v any) error {
+// load bounds and reads the body.
+func (x *exchange) load() error {
 	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.server.options.MaxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return &apiError{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("The request body is larger than %d bytes.", x.server.options.MaxBody), Code: "request_too_large"}
@@ -98,9 +142,17 @@ func (x *exchange) read(v any) error {
 		return invalid("", "We could not read the body of your request.")
 	}
 	x.body = body
-	err = json.Unmarshal(body, v)
+	return nil
+}
+
+// decode reads the loaded body into v.
+func (x *exchange) decode(v any) error {
+	err := json.Unmarshal(x.body, v)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field := strings.TrimPrefix(wrong.Field, "generateRequest.") // the embedded struct is no part of the body
+		field := wrong.Field
+		for _, embedded := range []string{"generateRequest.", "engineRequest."} { // no parts of the body
+			field = strings.TrimPrefix(field, embedded)
+		}
 		return invalid(field, "Invalid type for '%s': got a JSON %s.", field, wrong.Value)
 	}
 	if api, ok := errors.AsType[*apiError](err); ok {
@@ -110,6 +162,25 @@ func (x *exchange) read(v any) error {
 		return invalid("", "We could not parse the JSON body of your request.")
 	}
 	return nil
+}
+
+// read bounds and decodes the body into v.
+func (x *exchange) read(v any) error {
+	if err := x.load(); err != nil {
+		return err
+	}
+	return x.decode(v)
+}
+
+// has reports whether the loaded body is an object with that key. Engines that
+// share a path differ by the fields that they read.
+func (x *exchange) has(key string) bool {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(x.body, &object) != nil {
+		return false
+	}
+	_, ok := object[key]
+	return ok
 }
 
 // answer writes a whole JSON answer.
@@ -122,30 +193,6 @@ func (x *exchange) answer(v any) error {
 	x.w.Header().Set("Content-Type", "application/json")
 	if _, err = x.w.Write(append(body, '\n')); err != nil {
 		return fmt.Errorf("write answer: %w", err)
-	}
-	return nil
-}
-
-// event writes one event of a stream and sends it at once.
-func (x *exchange) event(v any) error {
-	data, ok := v.(string)
-	if !ok {
-		body, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Errorf("encode event: %w", err)
-		}
-		data = string(body)
-	}
-	if !x.begun {
-		x.begun = true
-		x.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-		x.w.Header().Set("Cache-Control", "no-cache")
-	}
-	if _, err := io.WriteString(x.w, "data: "+data+"\n\n"); err != nil {
-		return fmt.Errorf("write event: %w", err)
-	}
-	if err := http.NewResponseController(x.w).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("flush event: %w", err)
 	}
 	return nil
 }
@@ -211,10 +258,16 @@ func (s *Server) oneModel(x *exchange) error {
 	return x.answer(s.object())
 }
 
-// checkModel accepts the one model that is served.
+// thinkingSuffix is on the name under which the model thinks before it answers.
+const thinkingSuffix = "-thinking"
+
+// thinks reports whether a request names the model that thinks first.
+func (s *Server) thinks(name string) bool { return name == s.options.Name+thinkingSuffix }
+
+// checkModel accepts the one model that is served, under both of its names.
 func (s *Server) checkModel(name string) error {
 	switch name {
-	case s.options.Name:
+	case s.options.Name, s.options.Name + thinkingSuffix:
 		return nil
 	case "":
 		return invalid("model", "You must provide a model parameter.")

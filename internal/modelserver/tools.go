@@ -162,6 +162,6 @@ func (j *chatJob) streamCalls(f function, arguments [][]token, finishes []string
 			return err
 		}
 	}
-	j.count(len(j.prompt), j.gens)
+	j.finish()
 	return j.closeStream()
 }
