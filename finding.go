@@ -26,6 +26,9 @@ type Finding struct {
 	ID      string  `json:"id"`
 	Account string  `json:"account"`
 	Verdict Verdict `json:"verdict"`
+	// Moves is the lower verdict that the account's level follows, when evidence of detectors
+	// that only observe made the difference; empty means that it follows Verdict.
+	Moves Verdict `json:"moves,omitempty"`
 	// Strong marks an alarm whose evidence reached what the operator set for suspending
 	// without a person.
 	Strong bool      `json:"strong,omitempty"`
@@ -49,6 +52,8 @@ type Evidence struct {
 	Log10E   float64 `json:"log10_e"`
 	// Says is one plain sentence for a reviewer.
 	Says string `json:"says"`
+	// Observed means that it is recorded and moves no level.
+	Observed bool `json:"observed,omitempty"`
 }
 
 // CaseKind is the kind of question that a case asks.

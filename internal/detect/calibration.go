@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math"
 
 	"bartizan/internal/stat"
@@ -90,6 +91,11 @@ func hashOf(cfg Config, c *calibration) string {
 		var b [8]byte
 		binary.LittleEndian.PutUint64(b[:], math.Float64bits(v))
 		h.Write(b[:])
+	}
+	for _, name := range Detectors() {
+		if m := cfg.Mode(name); m != ModeAct {
+			fmt.Fprintf(h, "%s %s\n", name, m)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -31,6 +31,8 @@ type Config struct {
 	// ShortAnswer is the length in tokens up to which an answer is a label, and
 	// its prompt not a new kind. Shipped: 3.
 	ShortAnswer int
+	// Detectors are the modes of detectors, by name; those that are left out act.
+	Detectors map[string]Mode `json:",omitempty"`
 }
 
 // Validate reports every fault of c at once.
@@ -49,7 +51,7 @@ func (c Config) Validate() error {
 	fault(c.LongSystem < 0, "long system prompt of %d tokens: must not be below 0", c.LongSystem)
 	fault(c.ShortAnswer < 0, "short answer of %d tokens: must not be below 0", c.ShortAnswer)
 	fault(c.SuspendLog10E != 0 && !(c.SuspendLog10E >= c.AlarmLog10E), "suspension at %v needs less evidence than an alarm, %v", c.SuspendLog10E, c.AlarmLog10E)
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.modeFaults()...)...)
 }
 
 // Hash names the rule: the thresholds and the calibration that findings were judged

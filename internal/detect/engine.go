@@ -45,7 +45,7 @@ func New(cfg Config) (*Engine, error) {
 func (e *Engine) Hash() string { return e.hash }
 
 // Observe takes one exchange of an account into its state and returns a finding
-// when the verdict rose. The exchanges of an account must come in the order of
+// when the verdict rose, or the part of it that moves levels. The exchanges of an account must come in the order of
 // their arrival; time is taken from f alone. A verdict falls only when the evidence
 // restarts: with a new month, or by [Engine.Reset].
 func (e *Engine) Observe(account string, s *State, f *Features) *bartizan.Finding {
@@ -62,10 +62,13 @@ func (e *Engine) Observe(account string, s *State, f *Features) *bartizan.Findin
 		return nil
 	}
 	standing := e.stand(s)
-	if standing.verdict <= s.verdict {
+	if standing.verdict <= s.verdict && standing.moves <= s.moves {
 		return nil
 	}
-	s.verdict, s.alarmAt = standing.verdict, s.exchanges
+	if standing.verdict > s.verdict {
+		s.verdict, s.alarmAt = standing.verdict, s.exchanges
+	}
+	s.moves = max(s.moves, standing.moves)
 	return e.finding(account, s, f, standing)
 }
 
@@ -132,6 +135,7 @@ func (e *Engine) diversity(s *State, f *Features) {
 // standing is what the evidence of a state comes to.
 type standing struct {
 	verdict                           verdict
+	moves                             verdict // that of the detectors that act
 	combined, diversity, volume, pace float64 // decimal logarithms
 	late                              float64 // late-start evidence of diversity
 	elapsed                           time.Duration
@@ -160,18 +164,28 @@ func (e *Engine) stand(s *State) standing {
 	if s.inMonth > 0 {
 		st.elapsed = time.Duration(s.lastFresh - s.since)
 	}
-	st.combined = stat.MixLog10([]float64{weightDiversity, weightVolume, weightPace},
+	st = e.only(st, isOn)
+	_, moves := e.weigh(e.only(st, acts))
+	st.combined, st.verdict = e.weigh(st)
+	st.moves = min(moves, st.verdict)
+	return st
+}
+
+// weigh returns the combined evidence and what it comes to.
+func (e *Engine) weigh(st standing) (combined float64, v verdict) {
+	combined = stat.MixLog10([]float64{weightDiversity, weightVolume, weightPace},
 		[]float64{st.diversity, min(st.volume, st.diversity), min(st.pace, st.diversity)})
 	switch {
-	case st.combined >= e.cfg.AlarmLog10E && max(st.volume, st.pace) >= e.cfg.SupportLog10E:
-		st.verdict = verdictAlarm
-		if e.cfg.SuspendLog10E > 0 && st.combined >= e.cfg.SuspendLog10E {
-			st.verdict = verdictStrong
+	case combined >= e.cfg.AlarmLog10E && max(st.volume, st.pace) >= e.cfg.SupportLog10E:
+		if e.cfg.SuspendLog10E > 0 && combined >= e.cfg.SuspendLog10E {
+			return combined, verdictStrong
 		}
+		return combined, verdictAlarm
 	case st.diversity >= e.cfg.WatchLog10E || st.late >= e.cfg.WatchRun:
-		st.verdict = verdictWatch
+		return combined, verdictWatch
+	default:
+		return combined, verdictClear
 	}
-	return st
 }
 
 func (e *Engine) finding(account string, s *State, f *Features, st standing) *bartizan.Finding {
@@ -179,12 +193,17 @@ func (e *Engine) finding(account string, s *State, f *Features, st standing) *ba
 	if at.IsZero() {
 		at = f.EndAt
 	}
-	return &bartizan.Finding{
-		Schema: bartizan.FindingSchema, ID: findingID(account, st.verdict, s.month, s.resets),
-		Account: account, Verdict: st.verdict.public(), Strong: st.verdict == verdictStrong, At: at,
+	st.verdict = s.verdict
+	finding := &bartizan.Finding{
+		Schema: bartizan.FindingSchema, ID: findingID(account, s),
+		Account: account, Verdict: s.verdict.public(), Strong: s.verdict == verdictStrong, At: at,
 		AlarmAt: int(s.alarmAt), Exchanges: int(s.exchanges),
 		Log10E: st.headline(), Reasons: e.reasons(st), Samples: s.sampled(), Calibration: e.hash,
 	}
+	if s.moves < s.verdict {
+		finding.Moves = s.moves.public()
+	}
+	return finding
 }
 
 // headline is the evidence that a reader should see first.
@@ -207,14 +226,18 @@ func (s *State) sampled() []string {
 }
 
 // findingID is equal for the same finding made twice. A finding after a person has
-// cleared the account is another one.
-func findingID(account string, v verdict, month int32, resets uint32) string {
+// cleared the account is another one, and so is one that moves another level.
+func findingID(account string, s *State) string {
 	h := sha256.New()
 	var b []byte
 	b = append(b, "bartizan finding 1\x00"...)
-	b = append(b, byte(v))
-	b = binary.LittleEndian.AppendUint32(b, uint32(month)) //nolint:gosec // any injective form will do
-	b = binary.LittleEndian.AppendUint32(b, resets)
+	if s.moves < s.verdict {
+		b = append(b, "moves"...)
+		b = append(b, byte(s.moves))
+	}
+	b = append(b, byte(s.verdict))
+	b = binary.LittleEndian.AppendUint32(b, uint32(s.month)) //nolint:gosec // any injective form will do
+	b = binary.LittleEndian.AppendUint32(b, s.resets)
 	h.Write(append(b, account...))
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

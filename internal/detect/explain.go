@@ -9,13 +9,24 @@ import (
 	"bartizan"
 )
 
-// reasons says each detector's part in plain sentences, the strongest claim first.
+// reasons says the part of each detector that is not off in plain sentences, the strongest
+// claim first.
 func (e *Engine) reasons(st standing) []bartizan.Evidence {
-	return []bartizan.Evidence{
+	all := []bartizan.Evidence{
 		{Detector: DetectorDiversity, Log10E: st.diversity, Says: e.sayDiversity(st)},
 		{Detector: DetectorVolume, Log10E: st.volume, Says: e.sayVolume(st)},
 		{Detector: DetectorPace, Log10E: st.pace, Says: e.sayPace(st)},
 	}
+	said := all[:0]
+	for _, one := range all {
+		mode := e.cfg.Mode(one.Detector)
+		if mode == ModeOff {
+			continue
+		}
+		one.Observed = mode == ModeObserve
+		said = append(said, one)
+	}
+	return said
 }
 
 func (e *Engine) sayDiversity(st standing) string {

@@ -22,8 +22,9 @@ type State struct {
 	// month of the evidence below, counted from January of year 0.
 	month   int32
 	verdict verdict
-	alarmAt uint32 // exchange at which the verdict first held
-	resets  uint32 // times that a person has cleared the account
+	moves   verdict // the part of it that moves levels
+	alarmAt uint32  // exchange at which the verdict first held
+	resets  uint32  // times that a person has cleared the account
 
 	memory    memory
 	pauses    pauses
@@ -64,7 +65,7 @@ func (v verdict) public() bartizan.Verdict {
 
 // restart drops the evidence; what the account has sent stays known.
 func (s *State) restart() {
-	s.verdict, s.alarmAt, s.inMonth, s.since = verdictClear, 0, 0, 0
+	s.verdict, s.moves, s.alarmAt, s.inMonth, s.since = verdictClear, verdictClear, 0, 0, 0
 	s.samples = [sampleCount]uint64{}
 	s.writing, s.task, s.volume, s.pace = clock{}, stat.Grid{}, stat.Grid{}, stat.Grid{}
 	s.lateWriting, s.lateTask = 0, 0
@@ -75,6 +76,9 @@ var ErrState = errors.New("not a state encoding")
 
 const stateVersion = 1
 
+// heldBits is where the part of a verdict begins, in its byte, that moves no level.
+const heldBits = 4
+
 // AppendBinary appends the encoding of s to dst; the error is always nil. Equal
 // states have equal encodings.
 func (s *State) AppendBinary(dst []byte) ([]byte, error) {
@@ -82,7 +86,7 @@ func (s *State) AppendBinary(dst []byte) ([]byte, error) {
 	w.u8(stateVersion)
 	w.u32(s.exchanges)
 	w.u32(uint32(s.month)) //nolint:gosec // two's complement, undone by DecodeState
-	w.u8(uint8(s.verdict))
+	w.u8(uint8(s.verdict | (s.verdict-s.moves)<<heldBits))
 	w.u32(s.alarmAt)
 	w.u32(s.resets)
 	w.i64(s.lastFresh)
@@ -123,7 +127,12 @@ func DecodeState(b []byte) (*State, error) {
 	if r.u8() != stateVersion {
 		return nil, fmt.Errorf("decode state: %w", ErrState)
 	}
-	s := &State{exchanges: r.u32(), month: int32(r.u32()), verdict: verdict(r.u8()), alarmAt: r.u32(), resets: r.u32()} //nolint:gosec // as encoded
+	s := &State{exchanges: r.u32(), month: int32(r.u32())} //nolint:gosec // as encoded
+	both := verdict(r.u8())
+	held := both >> heldBits
+	s.verdict = both & (1<<heldBits - 1)
+	s.moves = s.verdict - min(held, s.verdict)
+	s.alarmAt, s.resets = r.u32(), r.u32()
 	s.lastFresh, s.fresh, s.inMonth, s.since = r.i64(), r.u32(), r.u32(), r.i64()
 	for i := range s.samples {
 		s.samples[i] = r.u64()
@@ -147,7 +156,7 @@ func DecodeState(b []byte) (*State, error) {
 	}
 	s.pauses.lastStart, s.pauses.lastEnd = r.i64(), r.i64()
 	s.memory.decode(&r)
-	if r.bad || len(r.b) > 0 || s.verdict > verdictStrong || s.pauses.n >= paceBlock {
+	if r.bad || len(r.b) > 0 || s.verdict > verdictStrong || held > s.verdict || s.pauses.n >= paceBlock {
 		return nil, fmt.Errorf("decode state of %d bytes: %w", len(b), ErrState)
 	}
 	return s, nil

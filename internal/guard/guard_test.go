@@ -175,6 +175,19 @@ func TestLevelForNeverSuspends(t *testing.T) {
 	}
 }
 
+// Evidence of detectors that only observe moves no level, however strong it is.
+func TestLevelForFollowsWhatMoves(t *testing.T) {
+	t.Parallel()
+	for moves, want := range map[bartizan.Verdict]bartizan.Level{
+		"": bartizan.LevelSuspended, bartizan.VerdictAlarm: bartizan.LevelRestricted, bartizan.VerdictWatch: bartizan.LevelWatch,
+		bartizan.VerdictClear: bartizan.LevelNormal,
+	} {
+		if got := guard.LevelFor(&bartizan.Finding{Verdict: bartizan.VerdictAlarm, Strong: true, Moves: moves}); got != want {
+			t.Errorf("LevelFor(a strong alarm that moves %q) = %s; want %s", moves, got, want)
+		}
+	}
+}
+
 // Asking about models costs a request and no tokens.
 func TestMetadataCostsARequest(t *testing.T) {
 	t.Parallel()

@@ -11,11 +11,16 @@ import (
 // LevelFor is the step that a finding takes by itself: a watched account is tightened a
 // little, an alarmed one is restricted. Suspension is for people, except where the
 // operator has set the evidence that suspends without one, and the finding reached it.
+// The evidence of detectors that only observe moves nothing.
 func LevelFor(f *bartizan.Finding) bartizan.Level {
-	if f.Strong && f.Verdict == bartizan.VerdictAlarm {
+	verdict := f.Verdict
+	switch {
+	case f.Moves != "":
+		verdict = f.Moves
+	case f.Strong && verdict == bartizan.VerdictAlarm:
 		return bartizan.LevelSuspended
 	}
-	switch f.Verdict {
+	switch verdict {
 	case bartizan.VerdictAlarm:
 		return bartizan.LevelRestricted
 	case bartizan.VerdictWatch:

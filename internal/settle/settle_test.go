@@ -120,6 +120,7 @@ type world struct {
 	n      int
 
 	prompts []string
+	modes   map[string]detect.Mode // of the detectors
 }
 
 func newWorld(t *testing.T) *world {
@@ -177,7 +178,7 @@ func (w *world) start(m *memory) (s *settle.Settler, stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	engine, err := detect.New(detect.Config{})
+	engine, err := detect.New(detect.Config{Detectors: w.modes})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -224,6 +225,25 @@ func TestFindingsReachTheStoreAndRaiseLevels(t *testing.T) {
 	for account, level := range m.levels {
 		if level == bartizan.LevelNormal || level == bartizan.LevelSuspended {
 			t.Errorf("%s is at %s; want watch or restricted", account, level)
+		}
+	}
+}
+
+// A detector that only observes: its findings are stored, and no level moves.
+func TestObservedFindingsRaiseNoLevel(t *testing.T) {
+	t.Parallel()
+	w, m := newWorld(t), newMemory()
+	w.modes = map[string]detect.Mode{detect.DetectorDiversity: detect.ModeObserve}
+	w.write(3, 60, 3*time.Second)
+	s, stop := w.start(m)
+	waitSettled(t, s, 180)
+	stop()
+	if len(m.verdicts()) == 0 || s.Findings() == 0 {
+		t.Error("nothing was found; want findings that only observe")
+	}
+	for account, level := range m.levels {
+		if level != bartizan.LevelNormal {
+			t.Errorf("%s is at %s; want normal", account, level)
 		}
 	}
 }
