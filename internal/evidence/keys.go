@@ -83,6 +83,13 @@ func (k *Keys) Prompt(account, text string) (mac [16]byte) {
 	return mac
 }
 
+// Shaping is the key of what stands in answers in place of something withheld: it must
+// stay as long as answers are to stay alike.
+func (k *Keys) Shaping() (key [32]byte) {
+	sum(key[:], k.tenant[:], "shaping", nil)
+	return key
+}
+
 // NewOutput returns a hash for the bytes of an answer under the account's data key.
 // The first 16 bytes of its sum are the record's OutputMAC.
 func (k *Keys) NewOutput(account string) hash.Hash {

@@ -35,7 +35,7 @@ func (c *call) respond(response *http.Response) {
 		c.respondError(response)
 		return
 	}
-	stream := c.peeked.Asked.Stream && isMedia(response.Header.Get("Content-Type"), "text/event-stream")
+	framing, stream := c.route.FramingOf(media(response.Header.Get("Content-Type")), c.peeked.Asked.Stream)
 	limit := c.gateway.options.MaxAnswer
 	if stream {
 		limit = 0 // it is never whole in memory: each event has its own bound
@@ -48,7 +48,7 @@ func (c *call) respond(response *http.Response) {
 	defer body.Close()
 	c.answer.mac = c.gateway.keys.NewOutput(c.exchange.Account)
 	if stream {
-		c.stream(body)
+		c.stream(body, framing)
 		return
 	}
 	c.whole(body, response.StatusCode, response.ContentLength)

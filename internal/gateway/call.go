@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -25,7 +28,10 @@ type call struct {
 
 	rawID    [16]byte
 	exchange bartizan.Exchange
+	found    wire.Found
 	route    *wire.Route
+	target   *upstream.Target
+	engine   wire.Engine // of the target
 	dialect  wire.Dialect
 	body     *buffer // as the client sent it
 	narrowed []byte  // as the upstream gets it; never reused, since it may read late
@@ -72,7 +78,11 @@ func (c *call) serve() {
 // routes, and then the route.
 func (c *call) identify() bool {
 	r := c.request
-	route, pathKnown := wire.Find(r.Method, r.URL.EscapedPath())
+	c.found = wire.Lookup(r.Method, r.URL.EscapedPath())
+	if len(c.found.Routes) > 0 {
+		c.dialect, c.exchange.Route = c.found.Routes[0].Dialect, c.found.Routes[0].Name
+	}
+	route := c.gateway.anyServes(c.found.Routes)
 	if route != nil {
 		c.dialect, c.route, c.exchange.Route = route.Dialect, route, route.Name
 	}
@@ -90,7 +100,7 @@ func (c *call) identify() bool {
 	switch {
 	case route != nil, c.isCustomer():
 		return true
-	case pathKnown:
+	case c.found.Known && len(c.found.Routes) == 0:
 		c.writer.Header().Set("Allow", allowed(r.URL.EscapedPath()))
 		return c.refuse(wire.ErrorMethod, "route_closed")
 	default:
@@ -102,7 +112,7 @@ func (c *call) identify() bool {
 func allowed(path string) string {
 	var methods []string
 	for _, method := range [...]string{http.MethodGet, http.MethodPost} {
-		if route, _ := wire.Find(method, path); route != nil {
+		if route, _ := wire.Find(method, path); route != nil && route.ByDefault() {
 			methods = append(methods, method)
 		}
 	}
@@ -112,14 +122,14 @@ func allowed(path string) string {
 // readBody reads and understands the request.
 func (c *call) readBody() bool {
 	if c.request.Method == http.MethodGet {
-		return true
+		return c.aim("", nil)
 	}
 	if e := c.request.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return c.refuseWith(wire.ErrorBody{
 			Kind: wire.ErrorUnsupportedMedia, Message: "Send the request body without Content-Encoding.",
 		}, "bad_request")
 	}
-	if t := c.request.Header.Get("Content-Type"); t != "" && !isMedia(t, "application/json") {
+	if t := c.request.Header.Get("Content-Type"); t != "" && media(t) != "application/json" {
 		return c.refuseWith(wire.ErrorBody{
 			Kind: wire.ErrorUnsupportedMedia, Message: "Send the request body as application/json.",
 		}, "bad_request")
@@ -138,19 +148,41 @@ func (c *call) readBody() bool {
 		}, "bad_request")
 	}
 	_ = c.control.SetReadDeadline(time.Time{})
+	model := c.found.Model
+	if model == "" && (len(c.found.Routes) > 1 || len(c.gateway.options.Routes) > 0) {
+		model = wire.ModelOf(c.body.bytes)
+	}
+	if !c.aim(model, c.body.bytes) {
+		return false
+	}
 	peeked, err := c.route.Peek(c.body.bytes)
 	if err != nil {
 		return c.refuseRequest(err)
+	}
+	if c.found.Model != "" {
+		peeked.Model = c.found.Model
 	}
 	c.peeked, c.known = peeked, true
 	c.exchange.Model, c.exchange.Asked = peeked.Model, peeked.Asked
 	return true
 }
 
-// isMedia reports whether a Content-Type is the media type, whatever its parameters.
-func isMedia(contentType, media string) bool {
+// aim chooses the upstream that serves the model, and the route that its engine has.
+func (c *call) aim(model string, body []byte) bool {
+	c.target = c.gateway.target(model)
+	c.engine = c.gateway.options.Engine(c.target)
+	route := c.found.Choose(c.engine, body)
+	if route == nil || !c.gateway.mayServe(route) {
+		return c.refuse(wire.ErrorUnknownRoute, "route_closed")
+	}
+	c.route, c.dialect, c.exchange.Route = route, route.Dialect, route.Name
+	return true
+}
+
+// media is the media type of a Content-Type, in lower case and without parameters.
+func media(contentType string) string {
 	name, _, _ := strings.Cut(contentType, ";")
-	return strings.EqualFold(strings.TrimSpace(name), media)
+	return strings.ToLower(strings.TrimSpace(name))
 }
 
 // admit asks the guard and tells the client what is left.
@@ -193,6 +225,9 @@ const narrowingRoom = 128
 // shape narrows the request and makes the shaper of its answer.
 func (c *call) shape() bool {
 	profile := c.admission.Profile
+	if c.route.Tokenizes && !profile.Tokenize {
+		return c.refuse(wire.ErrorUnknownRoute, "route_closed")
+	}
 	if c.known {
 		room := make([]byte, 0, len(c.body.bytes)+narrowingRoom)
 		n, _, err := guard.NarrowRequest(c.route, profile, c.peeked, c.admission.Cap(), room, c.body.bytes)
@@ -202,18 +237,46 @@ func (c *call) shape() bool {
 		c.narrowed, c.exchange.Adjusted = n.Body, n.Adjusted
 	}
 	c.shaper = guard.NewShaper(c.route, profile, c.peeked)
+	c.shaper.From(guard.Source{
+		Key: c.gateway.shaping, Seed: c.seed, Linear: c.gateway.options.Linear(c.peeked.Model),
+		Summaries: c.engine == wire.EngineAnthropic || c.engine == wire.EngineGemini,
+	})
 	if c.gateway.guard.Counts(c.peeked.Model) != nil {
 		c.shaper.KeepText()
 	}
 	return true
 }
 
-// forward sends the request to its upstream. No route takes a query, so none is
-// passed on: what stands there, a key perhaps, is not the upstream's concern.
+// seed is the seed of noise in the scores of the row-th input: the same for the same
+// question to the same model, whoever asks and however often.
+func (c *call) seed(row int) (seed [32]byte) {
+	mac := hmac.New(sha256.New, c.gateway.shaping[:])
+	input := append([]byte("noise\x00"), c.peeked.Model...)
+	_, _ = mac.Write(c.route.AppendInput(append(input, 0), c.body.bytes, row))
+	mac.Sum(seed[:0])
+	return seed
+}
+
+// query is what goes on of the request's query: the parameters that the route knows. What
+// else stands there, a key perhaps, is not the upstream's concern.
+func (c *call) query() string {
+	known := c.route.Query()
+	if len(known) == 0 || c.request.URL.RawQuery == "" {
+		return ""
+	}
+	all, kept := c.request.URL.Query(), url.Values{}
+	for _, name := range known {
+		if value := all.Get(name); value != "" {
+			kept.Set(name, value)
+		}
+	}
+	return kept.Encode()
+}
+
+// forward sends the request to its upstream.
 func (c *call) forward() (*http.Response, bool) {
 	ctx := c.request.Context()
-	target := c.gateway.target(c.peeked.Model)
-	response, err := c.gateway.client.Do(ctx, target, c.request.Method, c.request.URL.EscapedPath(), "",
+	response, err := c.gateway.client.Do(ctx, c.target, c.request.Method, c.request.URL.EscapedPath(), c.query(),
 		c.request.Header, c.narrowed)
 	if err == nil {
 		c.reached = true
@@ -228,7 +291,7 @@ func (c *call) forward() (*http.Response, bool) {
 	if errors.Is(err, upstream.ErrTimeout) {
 		kind = wire.ErrorUpstreamTimeout
 	}
-	c.logError(slog.LevelWarn, "upstream unavailable", err, slog.String("upstream", target.Name))
+	c.logError(slog.LevelWarn, "upstream unavailable", err, slog.String("upstream", c.target.Name))
 	c.exchange.Outcome, c.fruitless = bartizan.OutcomeFailed, true
 	return nil, c.refuse(kind, "")
 }

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,6 +65,13 @@ type Options struct {
 	// a model, go to Default.
 	Routes  []Route
 	Default *upstream.Target
+	// Engine tells what serves at a target; without it every target is taken to speak the
+	// OpenAI dialect.
+	Engine func(t *upstream.Target) wire.Engine
+	// Open lists, by name, routes that are served though they are closed by default.
+	Open []string
+	// Linear reports whether a model was declared to be linear; nil is for none.
+	Linear func(model string) bool
 	// MaxBody bounds a request body; default [DefaultMaxBody].
 	MaxBody int64
 	// MaxAnswer bounds an answer that is not a stream; default [DefaultMaxAnswer].
@@ -113,6 +121,12 @@ func (o Options) withDefaults() Options {
 	set(&o.BodyTimeout, DefaultBodyTimeout)
 	set(&o.IdleTimeout, DefaultIdleTimeout)
 	set(&o.WriteTimeout, DefaultWriteTimeout)
+	if o.Engine == nil {
+		o.Engine = func(*upstream.Target) wire.Engine { return wire.EngineAuto }
+	}
+	if o.Linear == nil {
+		o.Linear = func(string) bool { return false }
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -132,8 +146,9 @@ type Gateway struct {
 	sink      Sink
 	log       *slog.Logger
 	stats     Stats
+	shaping   [32]byte // key
 	buffers   sync.Pool
-	events    sync.Pool
+	readers   [3]sync.Pool // by framing
 }
 
 var _ http.Handler = (*Gateway)(nil)
@@ -142,8 +157,8 @@ var _ http.Handler = (*Gateway)(nil)
 func New(o Options, d Directory, g *guard.Guard, c *upstream.Client, k *evidence.Keys, s Sink, log *slog.Logger) *Gateway {
 	return &Gateway{
 		options: o.withDefaults(), directory: d, guard: g, client: c, keys: k, sink: s, log: log,
+		shaping: k.Shaping(),
 		buffers: sync.Pool{New: func() any { return new(buffer) }},
-		events:  sync.Pool{New: func() any { return wire.NewEventReader(nil) }},
 	}
 }
 
@@ -175,6 +190,29 @@ func (g *Gateway) target(model string) *upstream.Target {
 		}
 	}
 	return g.options.Default
+}
+
+// mayServe reports whether the route may be served at all.
+func (g *Gateway) mayServe(r *wire.Route) bool {
+	return r.ByDefault() || slices.Contains(g.options.Open, r.Name)
+}
+
+// anyServes reports whether some upstream has one of the routes, and it may be served.
+func (g *Gateway) anyServes(routes []*wire.Route) *wire.Route {
+	for _, r := range routes {
+		if !g.mayServe(r) {
+			continue
+		}
+		if r.Engines.Has(g.options.Engine(g.options.Default)) {
+			return r
+		}
+		for _, to := range g.options.Routes {
+			if r.Engines.Has(g.options.Engine(to.Target)) {
+				return r
+			}
+		}
+	}
+	return nil
 }
 
 // kindOf maps the directory's errors to what the client is told: nothing about why.

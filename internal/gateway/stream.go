@@ -12,9 +12,10 @@ import (
 	"bartizan/internal/wire"
 )
 
-// streamer passes one answer on as server-sent events.
+// streamer passes one answer on as events.
 type streamer struct {
 	*call
+	framing wire.Framing
 	// The rare chores of a long stream were last done then.
 	deadlineAt, progressAt time.Time
 }
@@ -23,22 +24,23 @@ type streamer struct {
 // is never settled.
 const progressEvery = 5 * time.Second
 
-// stream passes server-sent events on, each as soon as it is complete. When more
+// stream passes events on, each as soon as it is complete. When more
 // events are already in memory they leave together. The status line waits for the
 // first event: until then a fault can still be told properly.
-func (c *call) stream(body io.Reader) {
-	reader, ok := c.gateway.events.Get().(*wire.EventReader)
+func (c *call) stream(body io.Reader, framing wire.Framing) {
+	pool := &c.gateway.readers[framing]
+	reader, ok := pool.Get().(wire.Reader)
 	if !ok {
-		reader = wire.NewEventReader(nil)
+		reader = wire.NewReader(framing, nil)
 	}
 	reader.Reset(body)
 	out := c.gateway.buffer()
 	defer func() {
 		reader.Reset(nil)
-		c.gateway.events.Put(reader)
+		pool.Put(reader)
 		c.gateway.release(out)
 	}()
-	s := streamer{call: c}
+	s := streamer{call: c, framing: framing}
 	for {
 		event, err := reader.Next()
 		if err != nil {
@@ -64,7 +66,7 @@ func (s *streamer) start() {
 	s.exchange.Status = http.StatusOK
 	s.exchange.FirstAt = s.gateway.options.Now().UTC()
 	h := s.writer.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", s.framing.ContentType())
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
 	h.Del("Content-Length")
@@ -125,7 +127,7 @@ func (s *streamer) end(err error) {
 	s.cut = true
 	s.exchange.Outcome = bartizan.OutcomeFailed
 	s.logError(slog.LevelWarn, "stream broken", err)
-	event := s.dialect.ErrorEvent(wire.ErrorBody{Kind: s.fault(err), RequestID: s.exchange.ID})
+	event := s.dialect.ErrorEvent(s.framing, wire.ErrorBody{Kind: s.fault(err), RequestID: s.exchange.ID})
 	s.extendWrite(time.Now())
 	if _, err := s.writer.Write(event); err == nil {
 		_ = s.control.Flush() // the connection is closed either way

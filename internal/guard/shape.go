@@ -90,6 +90,7 @@ func (s *Shaper) plan(hideUsage bool) wire.Plan {
 	let(bartizan.FieldLogprobs, tellsLogprobs(p, req), wire.Shape)
 	let(bartizan.FieldPromptLogprobs, p.PromptLogprobs && asksPromptLogprobs(req), wire.Keep)
 	let(bartizan.FieldTokenIDs, p.TokenIDs && req.Options.Has(wire.OptionTokenIDs), wire.Keep)
+	let(bartizan.FieldTokenIDs, p.Tokenize && s.route.Tokenizes, wire.Keep)
 	let(bartizan.FieldReasoning, reasons, wire.Keep)
 	let(bartizan.FieldSummary, p.Reasoning >= coarsen.ReasoningSummary, wire.Keep)
 	let(bartizan.FieldFingerprint, p.Fingerprint == coarsen.FingerprintHMAC && s.source.Key != [32]byte{}, wire.Shape)
@@ -217,7 +218,7 @@ func (s *Shaper) failure() []byte {
 func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
 	pass := s.rules.PassUnknown
 	if !ev.HasData() {
-		if pass || len(ev.Raw) == 0 {
+		if pass || len(ev.Raw) == 0 || ev.Framing != wire.FramingSSE {
 			return append(dst, ev.Raw...), nil
 		}
 		return append(dst, ":\n\n"...), nil // keeps the connection alive and tells nothing
@@ -231,7 +232,7 @@ func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
 	case err != nil:
 		return s.unread(dst, ev.Raw, err)
 	case s.rw.Document.HasError:
-		return append(dst, s.route.Dialect.ErrorEvent(wire.ErrorBody{Kind: wire.ErrorUpstream})...), nil
+		return append(dst, s.route.Dialect.ErrorEvent(ev.Framing, wire.ErrorBody{Kind: wire.ErrorUpstream})...), nil
 	case s.hidesUsage() && s.rw.Document.HasUsage && s.rw.Document.Choices == 0:
 		return dst, nil
 	case changed:

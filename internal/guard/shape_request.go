@@ -30,8 +30,12 @@ func NarrowRequest(
 		MaxOutput: most.Most, AddMaxOutput: most.Always, MaxChoices: p.Choices(), MaxBest: p.Choices(),
 		Remove:      removed(p, req),
 		BiasEntries: p.LogitBias.Entries, BiasLimit: p.LogitBias.Limit,
-		DropUnknown: true,
+		DropUnknown: p.UnknownRequest != coarsen.UnknownPass,
 		AddUsage:    req.Asked.Stream && !req.IncludeUsage,
+		MaxInputs:   max(p.Inputs, 1),
+	}
+	if r.Class == wire.ClassGenerate {
+		n.MaxInputs = max(p.Prompts, 1)
 	}
 	told := tellsLogprobs(p, req)
 	if told {
@@ -47,6 +51,12 @@ func NarrowRequest(
 			name = "logprobs"
 		}
 		adjusted = append(adjusted, name)
+	}
+	if p.Strict && len(adjusted) > 0 {
+		return Narrowed{Body: dst}, &bartizan.Reason{Code: "bad_request"}, &wire.RequestError{
+			Message: adjusted[0] + " asks for more than this key may have; remove it or ask for less",
+			Param:   adjusted[0],
+		}
 	}
 	return Narrowed{Body: out, Adjusted: adjusted}, nil, nil
 }
@@ -79,15 +89,15 @@ func asksPromptLogprobs(req wire.Request) bool {
 
 // removed lists the options that the upstream must not see.
 func removed(p *coarsen.Profile, req wire.Request) wire.Options {
-	// Ids whose scores are wanted, code, and the caller's hand on marks are never for
-	// a client to send.
-	gone := wire.Set(wire.OptionTargetIDs, wire.OptionCode, wire.OptionWatermark)
+	// Code, and the caller's hand on marks, are never for a client to send.
+	gone := wire.Set(wire.OptionCode, wire.OptionWatermark)
 	drop := func(when bool, options ...wire.Option) {
 		if when {
 			gone |= wire.Set(options...)
 		}
 	}
 	told := tellsLogprobs(p, req)
+	drop(!p.TargetIDs || !p.Logprobs.Allow, wire.OptionTargetIDs)
 	forced := told && p.ForcedTokens == coarsen.ForcedDeny
 	drop(forced || p.LogitBias.Entries == 0, wire.OptionLogitBias, wire.OptionTokenLists)
 	drop(!told, wire.OptionTopLogprobs)
@@ -95,10 +105,11 @@ func removed(p *coarsen.Profile, req wire.Request) wire.Options {
 	drop(!p.PromptLogprobs, wire.OptionPromptScores)
 	drop(told && !p.PromptLogprobs, wire.OptionEcho)
 	drop(!p.TokenIDs, wire.OptionTokenIDs)
-	drop(!p.Internal, wire.OptionInternal)
+	drop(!p.Internal, wire.OptionInternal, wire.OptionRaw)
+	drop(!p.Embeddings.PerToken, wire.OptionPooling)
 	drop(!p.Seed, wire.OptionSeed)
 	drop(!p.Prediction, wire.OptionPrediction)
-	drop(!p.Privileged, wire.OptionStore, wire.OptionPriority)
+	drop(!p.Privileged, wire.OptionStore, wire.OptionPriority, wire.OptionRole)
 	drop(!p.Embeddings.Dimensions, wire.OptionDimensions)
 	return gone
 }

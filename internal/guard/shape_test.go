@@ -271,7 +271,7 @@ func leak(v any, profile, input string) string {
 		for key, member := range v {
 			folded := strings.ReplaceAll(strings.ToLower(key), "_", "")
 			never := []string{
-				"promptlogprobs", "tokenids", "prompttokenids", "hiddenstates", "routedexperts", "kvtransferparams", "metainfo",
+				"promptlogprobs", "tokenids", "prompttokenids", "hiddenstates", "routedexperts", "kvtransferparams",
 				"sglext", "prompttext", "reasoning", "reasoningcontent", "thinking", "systemfingerprint", "timings", "metrics",
 				"completionprobabilities",
 			}

@@ -179,12 +179,12 @@ func (w *Rewriter) value(n *node, i, depth int) int {
 			}
 			n = n.of(b[i:end])
 		}
-		if len(n.byLen) == 0 && !n.open {
+		if len(n.byLen) == 0 && !n.open && depth > 0 {
 			return w.odd(i, depth)
 		}
 		return w.object(n, i, depth)
 	case '[':
-		if n.elem == nil && !n.open {
+		if n.elem == nil && !n.open && depth > 0 {
 			return w.odd(i, depth)
 		}
 		return w.array(n, i, depth)

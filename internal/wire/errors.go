@@ -107,22 +107,80 @@ var anthropicErrors = [...]errorRow{ //nolint:gochecknoglobals // a static table
 	ErrorUpstreamTimeout:  {504, "timeout_error", ""},
 }
 
+// googleStatus are the names that the Google dialect has for kinds of error.
+var googleStatus = [...]errorRow{ //nolint:gochecknoglobals // a static table
+	ErrorBadRequest:       {400, "INVALID_ARGUMENT", ""},
+	ErrorUnauthorized:     {401, "UNAUTHENTICATED", ""},
+	ErrorForbidden:        {403, "PERMISSION_DENIED", ""},
+	ErrorUnknownRoute:     {404, "NOT_FOUND", ""},
+	ErrorMethod:           {405, "UNIMPLEMENTED", ""},
+	ErrorTooLarge:         {413, "INVALID_ARGUMENT", ""},
+	ErrorUnsupportedMedia: {415, "INVALID_ARGUMENT", ""},
+	ErrorRateLimited:      {429, "RESOURCE_EXHAUSTED", ""},
+	ErrorInternal:         {500, "INTERNAL", ""},
+	ErrorUpstream:         {502, "INTERNAL", ""},
+	ErrorWithheld:         {502, "INTERNAL", ""},
+	ErrorUnavailable:      {503, "UNAVAILABLE", ""},
+	ErrorUpstreamTimeout:  {504, "DEADLINE_EXCEEDED", ""},
+}
+
+// typedKinds are the names that TGI has for kinds of error.
+var typedKinds = [...]errorRow{ //nolint:gochecknoglobals // a static table
+	ErrorBadRequest:       {422, "validation", ""},
+	ErrorUnauthorized:     {401, "unauthorized", ""},
+	ErrorForbidden:        {403, "forbidden", ""},
+	ErrorUnknownRoute:     {404, "not_found", ""},
+	ErrorMethod:           {405, "validation", ""},
+	ErrorTooLarge:         {413, "validation", ""},
+	ErrorUnsupportedMedia: {415, "validation", ""},
+	ErrorRateLimited:      {429, "overloaded", ""},
+	ErrorInternal:         {500, "unhandled_error", ""},
+	ErrorUpstream:         {502, "generation", ""},
+	ErrorWithheld:         {502, "generation", ""},
+	ErrorUnavailable:      {503, "overloaded", ""},
+	ErrorUpstreamTimeout:  {504, "generation", ""},
+}
+
 // Error returns the status, content type and body of an error in the provider's shape.
 func (d Dialect) Error(e ErrorBody) (status int, contentType string, body []byte) {
 	if int(e.Kind) >= len(phrases) {
 		e.Kind = ErrorInternal
 	}
-	if d == DialectAnthropic {
-		row := anthropicErrors[e.Kind]
-		return row.status, "application/json", appendAnthropicError(nil, row, e)
-	}
 	row := openAIErrors[e.Kind]
-	return row.status, "application/json", appendOpenAIError(nil, row, e)
+	switch d {
+	case DialectAnthropic:
+		row = anthropicErrors[e.Kind]
+		body = appendAnthropicError(nil, row, e)
+	case DialectGoogle:
+		row = googleStatus[e.Kind]
+		body = strconv.AppendInt([]byte(`{"error":{"code":`), int64(row.status), 10)
+		body = appendQuoted(append(body, `,"message":`...), e.message())
+		body = append(appendQuoted(append(body, `,"status":`...), row.kind), '}', '}')
+	case DialectPlain:
+		body = append(appendQuoted([]byte(`{"error":`), e.message()), '}')
+	case DialectTyped:
+		row = typedKinds[e.Kind]
+		body = appendQuoted([]byte(`{"error":`), e.message())
+		body = append(appendQuoted(append(body, `,"error_type":`...), row.kind), '}')
+	case DialectMessage:
+		body = append(appendQuoted([]byte(`{"message":`), e.message()), '}')
+	default:
+		body = appendOpenAIError(nil, row, e)
+	}
+	return row.status, "application/json", body
 }
 
-// ErrorEvent returns an error as the stream event that tells it.
-func (d Dialect) ErrorEvent(e ErrorBody) []byte {
+// ErrorEvent returns an error as the event that tells it in a stream of the framing that
+// has begun. It is the last one: an array ends with it.
+func (d Dialect) ErrorEvent(f Framing, e ErrorBody) []byte {
 	_, _, body := d.Error(e)
+	switch f {
+	case FramingLines:
+		return append(body, '\n')
+	case FramingArray:
+		return append(append([]byte{','}, body...), ']')
+	default:
+	}
 	var event []byte
 	if d == DialectAnthropic {
 		event = append(event, "event: error\n"...)

@@ -280,9 +280,7 @@ func (e *edit) include(name string, i int) ([]byte, bool) {
 	}
 	out, kept, changed := []byte{'['}, 0, false
 	items(e.src[i:], func(item []byte) {
-		gone := string(item) == includeLogprobs && e.n.Remove.Has(OptionLogprobs) ||
-			string(item) == includeReasoning && e.n.Remove.Has(OptionTokenIDs)
-		if gone {
+		if string(item) == includeLogprobs && e.n.Remove.Has(OptionLogprobs) {
 			changed = true
 			return
 		}

@@ -40,6 +40,7 @@ const (
 	OptionInclude    // a list of what the answer should have besides its content
 	OptionRaw        // values before their last function: logits, raw scores
 	OptionPooling    // vectors per token, or not normalised
+	OptionDetails    // facts about the answer, log-probabilities among them
 	OptionRole       // what the server should do that this one must not be asked for
 	optionCount
 )

@@ -264,6 +264,8 @@ func (p *peek) scalar(o Option, name, value []byte) error {
 		return p.flag(name, value, &p.req.Asked.Stream)
 	case OptionEcho:
 		return p.flag(name, value, &flag)
+	case OptionDetails:
+		return p.flag(name, value, &p.req.Asked.Logprobs)
 	case OptionMaxTokens:
 		if p.req.MaxCompletion != "" {
 			return fault(string(name), "max_tokens and max_completion_tokens are the same cap; send one of them")

@@ -80,22 +80,16 @@ func (p *peek) include(name []byte, i int) error {
 		return fault(string(name), "%s must be an array", name)
 	}
 	items(p.body[i:], func(item []byte) {
-		switch string(item) {
-		case includeLogprobs:
+		if string(item) == includeLogprobs {
 			p.req.Asked.Logprobs = true
 			p.req.Options |= Set(OptionLogprobs)
-		case includeReasoning:
-			p.req.Options |= Set(OptionTokenIDs)
 		}
 	})
 	return nil
 }
 
-// What the list of an include may ask for that is acted on.
-const (
-	includeLogprobs  = `"message.output_text.logprobs"`
-	includeReasoning = `"reasoning.encrypted_content"`
-)
+// includeLogprobs is how the list of an include asks for log-probabilities.
+const includeLogprobs = `"message.output_text.logprobs"`
 
 // cap reads the cap on the answer. Some servers take a negative number for none.
 func (p *peek) cap(name, value []byte) error {

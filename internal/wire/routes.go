@@ -56,5 +56,16 @@ var routes = slices.Concat( //nolint:gochecknoglobals // a static table
 				needsModel: true, needsText: "messages", capAt: "max_tokens", needsMax: true, tellsUsage: true,
 			},
 		},
+		{
+			Name: "openai.responses", Method: "POST", Path: "/v1/responses", Dialect: DialectOpenAI, Class: ClassGenerate,
+			Engines: engines("auto openai vllm llamacpp ollama"),
+			tables: tables{
+				options: responsesOptions(), groups: responsesGroups(), texts: map[string]textForm{"input": textAny},
+				said: []string{"input"}, system: "instructions", answer: responsesAnswer(), events: strings.Fields(responsesEvents),
+				needsModel: true, needsText: "input", tellsUsage: true, alternatives: 20, alternativesAt: "top_logprobs",
+				capAt: "max_output_tokens",
+			},
+		},
 	},
+	scoreEngineRoutes(), textEngineRoutes(), geminiRoutes(), cohereRoutes(), operatorRoutes(),
 )

@@ -27,6 +27,8 @@ type Event struct {
 	Name []byte
 	// Done is set when the data is "[DONE]".
 	Done bool
+	// Framing is that of the stream.
+	Framing Framing
 
 	dataAt    int // where Data lies in Raw, when one line holds it
 	dataLines int

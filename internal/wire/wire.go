@@ -53,14 +53,17 @@ type Route struct {
 	// Open is set on a route that clients need and that tells no more than the names of
 	// models, though its class is closed by default.
 	Open bool
+	// Tokenizes is set on a route that turns text into vocabulary ids or back; a profile
+	// opens it.
+	Tokenizes bool
 
 	tables
 }
 
 // ByDefault reports whether the route is open where nobody said otherwise: those that
-// generate, embed or score, and the lists of models.
+// generate, embed or score, the lists of models, and those that a profile may open.
 func (r *Route) ByDefault() bool {
-	return r.Open || r.Class == ClassGenerate || r.Class == ClassEmbed || r.Class == ClassScore
+	return r.Open || r.Tokenizes || r.Class == ClassGenerate || r.Class == ClassEmbed || r.Class == ClassScore
 }
 
 // Routes returns the route table. Callers must not change it.
@@ -205,6 +208,9 @@ func (r *Route) KnowsOption(key string) bool {
 	_, ok := r.options[key]
 	return ok
 }
+
+// NeedsModel reports whether a request must name its model.
+func (r *Route) NeedsModel() bool { return r.needsModel }
 
 // Framing is how the route's answers are cut when they come as a stream.
 func (r *Route) Framing() Framing { return r.framing }
