@@ -7,16 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"bartizan"
+	"bartizan/internal/detect"
 	"bartizan/internal/policy"
 	"bartizan/internal/ratelimit"
 	"bartizan/internal/store"
@@ -226,6 +229,11 @@ func (a *app) printExplanation(e *policy.Explanation) {
 		line("reserve", "worst: %d tokens for an answer without a cap, which the upstream gets as its cap", e.Reserve.Tokens)
 	} else {
 		line("reserve", "typical: %d tokens for an answer without a cap; what it has beyond them is owed", e.Reserve.Tokens)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Detectors)) {
+		line("detector", "%s: %s", name, map[detect.Mode]string{
+			detect.ModeObserve: "only observes; what it finds moves no level", detect.ModeOff: "is off",
+		}[e.Detectors[name]])
 	}
 	fmt.Fprintln(a.out)
 	head := []string{"LIMIT", "OF", ">AMOUNT"}

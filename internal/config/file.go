@@ -21,6 +21,7 @@ type file struct {
 	tiers  map[string]*tierFile
 	levels map[bartizan.Level]*levelFile
 	groups map[string]*limitsFile // of organisations, by name
+	modes  modesFile
 }
 
 // tierFile is a tier as a file says it; an empty name is no profile.
@@ -54,6 +55,7 @@ func openFile(c *Config) *file {
 	f := &file{
 		config: c, tiers: map[string]*tierFile{}, levels: map[bartizan.Level]*levelFile{}, groups: map[string]*limitsFile{},
 	}
+	f.modes.take(c.Policy.Detect)
 	for name, spec := range c.Policy.Tiers {
 		t := &tierFile{
 			coarsen: spec.Coarsen.Name, maxOutput: spec.MaxOutput, defaultOutput: spec.DefaultOutput,
@@ -180,6 +182,7 @@ func (f *file) fields() []field {
 		{key: "detect", doc: "What detectors do.", kind: object{[]field{
 			{key: "mode", doc: "act lets findings move levels; observe records them and leaves levels alone.", kind: choice{(*string)(&c.Detect.Mode), []string{string(ModeAct), string(ModeObserve)}, "mode"}},
 			{key: "suspend_at", doc: "Suspend an account without a person when the decimal logarithm of an alarm's evidence reaches this, such as 12; never without it.", kind: number{&c.Policy.Detect.SuspendLog10E, 1000}},
+			{key: "detectors", doc: "What the findings of single detectors do: act is the default, observe records them and levels move as if they were not there, off leaves them out.", kind: f.detectors()},
 			{key: "calibration", doc: "What ordinary traffic looks like.", kind: choice{&c.Detect.Calibration, []string{"default"}, "calibration"}},
 		}}},
 		{key: "review", doc: "How people decide cases.", kind: object{[]field{
@@ -397,4 +400,5 @@ func (f *file) close(d *decoder) {
 	}
 	f.config.Policy.Prices = prices(f.config.Models)
 	f.config.Policy.Tiers, f.config.Policy.Levels = tiers, levels
+	f.config.Policy.Detect.Detectors = f.modes.modes()
 }

@@ -15,6 +15,7 @@ import (
 
 	"bartizan"
 	"bartizan/internal/config"
+	"bartizan/internal/detect"
 	"bartizan/internal/policy"
 	"bartizan/internal/ratelimit"
 )
@@ -119,6 +120,7 @@ func TestEveryKey(t *testing.T) {
 	}
 	want.Policy.Shadow = true
 	want.Policy.Detect.SuspendLog10E = 12.5
+	want.Policy.Detect.Detectors = map[string]detect.Mode{"volume": detect.ModeObserve, "pace": detect.ModeOff}
 	want.Policy.Prices = []policy.Price{{Match: "llama-*", Input: 150_000, Cached: 50_000, Output: 600_000, Thought: 700_000}}
 	want.Policy.Organisations = map[string]ratelimit.Limits{
 		"*":    {{Dimension: ratelimit.Requests, Window: ratelimit.Month, Amount: 3_000_000}},

@@ -10,6 +10,7 @@ import (
 
 	"bartizan"
 	"bartizan/internal/coarsen"
+	"bartizan/internal/detect"
 	"bartizan/internal/ratelimit"
 )
 
@@ -52,6 +53,8 @@ type Explanation struct {
 	MaxOutput     LengthExplained  `json:"max_output"`
 	DefaultOutput int64            `json:"default_output"`
 	Reserve       ReserveExplained `json:"reserve"`
+	// Detectors are the modes of those that do not act.
+	Detectors map[string]detect.Mode `json:"detectors,omitempty"`
 }
 
 // Step is one rule on the way to what holds.
@@ -166,6 +169,7 @@ func Explain(p *Policy, q Question) (e Explanation, ok bool) {
 	}
 	e.Profile = x.profile(model, chosen)
 	e.MaxOutput = x.length(model, chosen)
+	e.Detectors = notActing(p.Detect())
 	e.DefaultOutput = x.rules.DefaultOutput
 	e.Reserve = ReserveExplained{"typical", min(e.DefaultOutput, e.MaxOutput.Tokens)}
 	if x.rules.ReserveWorst {

@@ -79,6 +79,7 @@ func Lint(s Spec) []Remark {
 			"nothing is refused, whatever the limits say")
 	}
 	l.levels()
+	l.detectors()
 	l.prices()
 	slices.SortStableFunc(l.remarks, func(a, b Remark) int { return a.Severity.rank() - b.Severity.rank() })
 	return l.remarks

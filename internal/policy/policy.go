@@ -321,6 +321,7 @@ func bindsOutput(l ratelimit.Limit) bool {
 func (s Spec) clone() Spec {
 	s.Tiers, s.Levels = maps.Clone(s.Tiers), maps.Clone(s.Levels)
 	s.Prices = slices.Clone(s.Prices)
+	s.Detect.Detectors = maps.Clone(s.Detect.Detectors)
 	organisations := make(map[string]ratelimit.Limits, len(s.Organisations))
 	for name, ls := range s.Organisations {
 		organisations[name] = lower(canonical(ls), nil, s.Shadow)

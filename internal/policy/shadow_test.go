@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bartizan"
+	"bartizan/internal/detect"
 	"bartizan/internal/policy"
 	"bartizan/internal/ratelimit"
 )
@@ -108,5 +109,34 @@ func TestLintShadowLevel(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, short(policy.Lint(s))); diff != "" {
 		t.Errorf("Lint() (-want +got):\n%s", diff)
+	}
+}
+
+// Modes of detectors are told, and those under which nothing is found or follows are said.
+func TestDetectorModes(t *testing.T) {
+	t.Parallel()
+	const observe, off = detect.ModeObserve, detect.ModeOff
+	for name, tt := range map[string]struct {
+		modes map[string]detect.Mode
+		want  []string
+	}{
+		"all act":            {nil, []string{}},
+		"pace observes":      {map[string]detect.Mode{"pace": observe}, []string{"note detector detect.detectors.pace"}},
+		"no support":         {map[string]detect.Mode{"pace": observe, "volume": off}, []string{"warning detector detect.detectors.volume"}},
+		"diversity observes": {map[string]detect.Mode{"diversity": observe, "pace": off}, []string{"warning detector detect.detectors.diversity"}},
+		"diversity is off":   {map[string]detect.Mode{"diversity": off}, []string{"warning detector detect.detectors.diversity"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := one(t)
+			s.Detect.Detectors = tt.modes
+			if diff := cmp.Diff(tt.want, short(policy.Lint(s))); diff != "" {
+				t.Errorf("Lint() (-want +got):\n%s", diff)
+			}
+			e, _ := policy.Explain(compile(t, s), policy.Question{Account: bartizan.Account{ID: "acme", Tier: "t"}, At: noon})
+			if diff := cmp.Diff(tt.modes, e.Detectors); diff != "" {
+				t.Errorf("Explain() (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
