@@ -223,6 +223,7 @@ func (a *app) printExplanation(e *policy.Explanation) {
 		line("service", "nothing is refused: the policy is in shadow mode")
 	}
 	line("profile", "%s (%s): %s", e.Profile.Name, tells(e.Profile), steps(e.Profile.Steps))
+	line("told", "%s", told(e.Profile))
 	line("max output", "%d tokens: %s", e.MaxOutput.Tokens, steps(e.MaxOutput.Steps))
 	line("default output", "%d tokens", e.DefaultOutput)
 	if e.Reserve.Mode == "worst" {
@@ -265,6 +266,15 @@ func tells(p policy.ProfileExplained) string {
 	}
 	return fmt.Sprintf("log-probabilities in steps of %g down to %g, %s, %s",
 		p.Step, p.Floor, counted(p.TopK, "alternative"), counted(p.Choices, "choice"))
+}
+
+// told says what is told besides log-probabilities.
+func told(p policy.ProfileExplained) string {
+	scores := "scores " + p.Scores
+	if p.LinearScores != p.Scores {
+		scores += " (of linear models " + p.LinearScores + ")"
+	}
+	return fmt.Sprintf("%s; vectors %s; reasoning %s, fingerprint %s, timings %s", scores, p.Vectors, p.Reasoning, p.Fingerprint, p.Timings)
 }
 
 func steps(list []policy.Step) string {

@@ -105,7 +105,8 @@ type dict struct {
 	form  *regexp.Regexp
 	want  string
 	names func() []string
-	at    func(name string) []field // makes the entry when it is not there
+	begin func(name string, n ast.Node) // if there is one, before the entry is read
+	at    func(name string) []field     // makes the entry when it is not there
 	model func() []field
 }
 
@@ -120,6 +121,9 @@ func (k dict) decode(d *decoder, n ast.Node, path string) {
 		if entries++; entries > maxEntries {
 			d.fault(at, here, "is entry %d; want at most %d", entries, maxEntries)
 			return
+		}
+		if k.begin != nil {
+			k.begin(key, value)
 		}
 		d.mapping(value, here, k.at(key))
 	})

@@ -80,6 +80,9 @@ type Model struct {
 	// HiddenSize and Vocabulary are the model's width and number of tokens, from which the
 	// cost of copying it follows; 0 means unknown.
 	HiddenSize, Vocabulary int64
+	// Linear declares a linear or generalised linear model, of which profiles have their
+	// own way to tell scores.
+	Linear bool
 }
 
 // Model returns what is known of a model: the first entry that matches it.

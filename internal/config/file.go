@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"bartizan"
-	"bartizan/internal/coarsen"
 	"bartizan/internal/policy"
 	"bartizan/internal/ratelimit"
 )
@@ -17,11 +16,12 @@ import (
 // file binds the table of fields to a Config. Tiers and levels are kept apart while a
 // file is read, key by key, so that a file overrides single keys of a shipped tier.
 type file struct {
-	config *Config
-	tiers  map[string]*tierFile
-	levels map[bartizan.Level]*levelFile
-	groups map[string]*limitsFile // of organisations, by name
-	modes  modesFile
+	config   *Config
+	tiers    map[string]*tierFile
+	levels   map[bartizan.Level]*levelFile
+	modes    modesFile
+	groups   map[string]*limitsFile  // of organisations, by name
+	profiles map[string]*profileFile // of the file's own
 }
 
 // tierFile is a tier as a file says it; an empty name is no profile.
@@ -33,6 +33,7 @@ type tierFile struct {
 	defaultOutput int64
 	reserve       string
 	watermark     float64
+	of            *file
 	shipped       bool
 	exact         bool
 }
@@ -54,10 +55,13 @@ type levelFile struct {
 func openFile(c *Config) *file {
 	f := &file{
 		config: c, tiers: map[string]*tierFile{}, levels: map[bartizan.Level]*levelFile{}, groups: map[string]*limitsFile{},
+		profiles: map[string]*profileFile{},
 	}
+	f.takeProfiles(c.Policy.Profiles)
 	f.modes.take(c.Policy.Detect)
 	for name, spec := range c.Policy.Tiers {
 		t := &tierFile{
+			of:      f,
 			coarsen: spec.Coarsen.Name, maxOutput: spec.MaxOutput, defaultOutput: spec.DefaultOutput,
 			watermark: spec.WatermarkStrength, exact: spec.ExactHeaders, shipped: true, reserve: reserveTypical,
 		}
@@ -102,7 +106,7 @@ func (f *file) group(name string) *limitsFile {
 
 // spec is the tier with a profile made of its name. It may be faulty; policy says so.
 func (t *tierFile) spec() policy.TierSpec {
-	profile, _ := coarsen.Shipped(t.coarsen)
+	profile, _ := t.of.profile(t.coarsen)
 	s := policy.TierSpec{
 		Limits: t.limits.limits(), Key: t.key.limits(),
 		MaxOutput: t.maxOutput, DefaultOutput: t.defaultOutput, Coarsen: profile, WatermarkStrength: t.watermark,
@@ -111,7 +115,7 @@ func (t *tierFile) spec() policy.TierSpec {
 	for i := range t.models {
 		m := &t.models[i]
 		model := policy.ModelSpec{Match: m.match, Limits: m.limits.limits(), MaxOutput: m.maxOutput}
-		if p, ok := coarsen.Shipped(m.coarsen); ok {
+		if p, ok := t.of.profile(m.coarsen); ok {
 			model.Coarsen = &p
 		}
 		s.Models = append(s.Models, model)
@@ -121,7 +125,7 @@ func (t *tierFile) spec() policy.TierSpec {
 
 func (f *file) tier(name string) *tierFile {
 	if f.tiers[name] == nil {
-		f.tiers[name] = &tierFile{}
+		f.tiers[name] = &tierFile{of: f}
 	}
 	return f.tiers[name]
 }
@@ -168,6 +172,7 @@ func (f *file) fields() []field {
 		{key: "upstreams", doc: "The model servers. The first serves every model that no entry of models gives to another.", kind: f.upstreams()},
 		{key: "models", doc: "What is known about models; the first entry that matches a model's name counts.", kind: f.models()},
 		{key: "tiers", doc: "What is sold. A shipped tier keeps what is not written here; a new one must state its limits and coarsen.", kind: f.tierDict()},
+		{key: "profiles", doc: "Profiles of your own: what answers may carry, for tiers and levels to name besides the shipped ones.", kind: f.profileDict()},
 		{key: "organisations", doc: "Limits of all accounts of an organisation together, by its name; \"*\" holds for those that are not named.", kind: f.organisations()},
 		{key: "shadow", doc: "Refuse nothing: what would have been refused passes and is recorded.", kind: truth{to: &c.Policy.Shadow, absentFalse: true}},
 		{key: "headers", doc: "What answers tell of limits, besides the provider's own headers.", kind: object{[]field{
@@ -255,6 +260,7 @@ func (f *file) models() list {
 			}}},
 			{key: "tokenizer", doc: "Vocabulary by which prompts and answers are counted where no usage is reported; without it, or with estimate, the count is learnt from what is reported.", kind: choice{&m.Tokenizer, []string{"o200k_base", "cl100k_base", "estimate"}, "tokenizer"}},
 			{key: "kind", doc: "What the model does.", kind: choice{&m.Kind, []string{"generate", "embed", "classify", "rerank"}, "kind"}, idle: "nothing depends on it yet"},
+			{key: "linear", doc: "It is a linear or generalised linear model: a few exact answers give away all of its weights, so profiles tell its scores in a way of their own.", kind: truth{to: &m.Linear, absentFalse: true}},
 			{key: "hidden_size", doc: "Width of the model, from which the cost command tells what copying it takes.", kind: size{to: &m.HiddenSize, least: 1, most: 1e9, absentZero: true}},
 			{key: "vocabulary", doc: "Number of tokens in its vocabulary, for the same.", kind: size{to: &m.Vocabulary, least: 1, most: 1e9, absentZero: true}},
 		}
@@ -279,7 +285,7 @@ func (f *file) tierDict() dict {
 			{key: "max_output", doc: "Most tokens that one answer may have. Without it as shipped, but at most half of what the limits on tokens grant at once.", kind: size{to: &t.maxOutput, least: 1, most: maxAmount}},
 			{key: "default_output", doc: "Tokens reserved for an answer when the caller set no cap.", kind: size{to: &t.defaultOutput, least: 1, most: maxAmount}},
 			{key: "reserve", doc: "What is reserved when the caller set no cap: typical is default_output, and what an answer has beyond it is owed by the next requests; worst is max_output, which the upstream then gets as the cap, so that nothing is owed.", kind: choice{&t.reserve, []string{reserveTypical, reserveWorst}, "way to reserve"}},
-			{key: "coarsen", doc: "What the tier may see of an answer.", kind: profile(&t.coarsen)},
+			{key: "coarsen", doc: "What the tier may see of an answer.", kind: profileName{&t.coarsen}},
 			{key: "watermark", doc: "Marks in answers.", kind: object{[]field{
 				{key: "strength", doc: "How strong they are; 0 is none.", kind: number{&t.watermark, 10}},
 			}}, idle: "answers are not marked yet"},
@@ -298,7 +304,7 @@ func (t *tierFile) modelList() list {
 			{key: "match", doc: "Pattern over the model's name: * any characters but /, ? one of them, [abc] one of these.", required: true, kind: text{to: &m.match, want: `a pattern such as "llama-*"`, check: checkModelPattern}},
 			{key: "limits", doc: "How much of these models, within the limits of the tier.", kind: m.limits.object(false)},
 			{key: "max_output", doc: "Most tokens that one answer may have.", kind: size{to: &m.maxOutput, least: 1, most: maxAmount, absentZero: true}},
-			{key: "coarsen", doc: "What may be seen of an answer, in place of the tier's.", kind: profile(&m.coarsen)},
+			{key: "coarsen", doc: "What may be seen of an answer, in place of the tier's.", kind: profileName{&m.coarsen}},
 		}
 	}
 	return list{
@@ -323,14 +329,12 @@ func (f *file) organisations() dict {
 	}
 }
 
-func profile(to *string) choice { return choice{to, shippedTiers(), "profile"} }
-
 func (f *file) level(level bartizan.Level) object {
 	l := f.levels[level]
 	return object{[]field{
 		{key: "limits", doc: "What is left of the tier's limits.", kind: factor{&l.LimitsNum, &l.LimitsDen}},
 		{key: "replace", doc: "Limits that stand in place of what is left, where they are less.", kind: l.replace.object(false)},
-		{key: "coarsen", doc: "Profile that holds besides the tier's own, the stricter of both in everything.", kind: profile(&l.Coarsen)},
+		{key: "coarsen", doc: "Profile that holds besides the tier's own, the stricter of both in everything.", kind: profileName{&l.Coarsen}},
 		{key: "quiet", doc: "How long an account stays here without a new finding, if findings brought it here; then it goes down by one level. Without it for ever.", kind: duration{&l.Quiet, time.Minute, 36_500 * day, true}},
 		{key: "deny", doc: "Serve nothing.", kind: truth{to: &l.Deny, absentFalse: level != bartizan.LevelSuspended}},
 		{key: "shadow", doc: "Only watch: what the level would take away or deny is left as at the level below, and recorded.", kind: truth{to: &l.Shadow, absentFalse: true}},
@@ -346,7 +350,7 @@ func (t *tierFile) complete(d *decoder, path string) {
 		if !d.given(path + ".coarsen") {
 			d.late(path+".coarsen", "is missing; a new tier must name a profile: %s", orList(shippedTiers()))
 		}
-		like := policy.Default().Tiers[bartizan.Tier(t.coarsen)] // profiles are named like tiers
+		like := t.of.likeTier(t.coarsen)
 		if !d.given(path + ".max_output") {
 			t.maxOutput = max(1, like.MaxOutput)
 		}
@@ -370,6 +374,7 @@ func (t *tierFile) complete(d *decoder, path string) {
 
 // close puts what was read into the Config.
 func (f *file) close(d *decoder) {
+	f.closeProfiles(d)
 	tiers := make(map[bartizan.Tier]policy.TierSpec, len(f.tiers))
 	for _, name := range f.tierNames() {
 		t := f.tiers[name]
@@ -398,7 +403,7 @@ func (f *file) close(d *decoder) {
 			f.config.Policy.Organisations[name] = ls
 		}
 	}
-	f.config.Policy.Prices = prices(f.config.Models)
+	f.config.Policy.Prices, f.config.Policy.Linear = prices(f.config.Models), linear(f.config.Models)
 	f.config.Policy.Tiers, f.config.Policy.Levels = tiers, levels
 	f.config.Policy.Detect.Detectors = f.modes.modes()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bartizan"
+	"bartizan/internal/coarsen"
 	"bartizan/internal/config"
 	"bartizan/internal/detect"
 	"bartizan/internal/policy"
@@ -104,7 +105,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		Models: []config.Model{{
 			Match: "llama-*", Upstream: "second", Price: config.Price{Input: 0.15, Cached: 0.05, Output: 0.60, Reasoning: 0.7}, Tokenizer: "o200k_base",
-			Kind: "generate", HiddenSize: 4096, Vocabulary: 128_000,
+			Kind: "generate", Linear: true, HiddenSize: 4096, Vocabulary: 128_000,
 		}},
 		Policy:  policy.Default(),
 		Detect:  config.Detect{Mode: config.ModeObserve, Calibration: "default"},
@@ -122,6 +123,9 @@ func TestEveryKey(t *testing.T) {
 	want.Policy.Detect.SuspendLog10E = 12.5
 	want.Policy.Detect.Detectors = map[string]detect.Mode{"volume": detect.ModeObserve, "pace": detect.ModeOff}
 	want.Policy.Prices = []policy.Price{{Match: "llama-*", Input: 150_000, Cached: 50_000, Output: 600_000, Thought: 700_000}}
+	house := houseProfile()
+	want.Policy.Profiles = map[string]coarsen.Profile{"house": house}
+	want.Policy.Linear = []policy.LinearSpec{{Match: "llama-*", Linear: true}}
 	want.Policy.Organisations = map[string]ratelimit.Limits{
 		"*":    {{Dimension: ratelimit.Requests, Window: ratelimit.Month, Amount: 3_000_000}},
 		"Acme": {{Dimension: ratelimit.Cost, Window: ratelimit.Month, Amount: 2_500_500_000}},
@@ -146,11 +150,10 @@ func TestEveryKey(t *testing.T) {
 		MaxOutput: 16_000, DefaultOutput: 512, Coarsen: tiers["public"].Coarsen, WatermarkStrength: 2.5, ExactHeaders: true,
 		ReserveWorst: true,
 	}
-	public := tiers["public"].Coarsen
 	standard := tiers["standard"]
 	standard.Models = []policy.ModelSpec{{
 		Match: "llama-*", Limits: ratelimit.Limits{{Dimension: ratelimit.Tokens, Window: ratelimit.Hour, Amount: 300_000}},
-		MaxOutput: 1_000, Coarsen: &public,
+		MaxOutput: 1_000, Coarsen: &house,
 	}}
 	tiers["standard"] = standard
 	tiers["1"] = policy.TierSpec{
@@ -158,7 +161,7 @@ func TestEveryKey(t *testing.T) {
 		MaxOutput: 32_768, DefaultOutput: 256, Coarsen: tiers["trusted"].Coarsen,
 	}
 	want.Policy.Levels = map[bartizan.Level]policy.LevelSpec{
-		bartizan.LevelWatch: {LimitsNum: 1, LimitsDen: 3, Coarsen: "standard", Quiet: 72 * time.Hour, Shadow: true},
+		bartizan.LevelWatch: {LimitsNum: 1, LimitsDen: 3, Coarsen: "house", Quiet: 72 * time.Hour, Shadow: true},
 		bartizan.LevelRestricted: {
 			LimitsNum: 1, LimitsDen: 20, Coarsen: "public", Deny: true, Quiet: 720 * time.Hour, Shadow: true,
 			Replace: ratelimit.Limits{{Dimension: ratelimit.Requests, Window: ratelimit.Hour, Amount: 50}},
@@ -170,8 +173,8 @@ func TestEveryKey(t *testing.T) {
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("Load(full) (-want +got):\n%s", diff)
 	}
-	if len(warnings) != 5 {
-		t.Errorf("%d warnings, %q; want one for each of the five settings that do nothing yet", len(warnings), warnings)
+	if len(warnings) != 12 {
+		t.Errorf("%d warnings, %q; want one for each of the twelve settings that do nothing yet", len(warnings), warnings)
 	}
 	allSet(t, "Config", reflect.ValueOf(c), reflect.ValueOf(config.Default()))
 }
@@ -233,7 +236,7 @@ func TestFaults(t *testing.T) {
 		"byte order mark":      {"\ufeffdata: a\n", "f.yaml:1:1: there is a character that does not belong here (U+FEFF); is this a text file in UTF-8?"},
 		"too deep":             {"data: " + strings.Repeat("[", 17), "f.yaml:1:23: is nested too deeply"},
 		"empty section":        {"admin:\n", "f.yaml:1:8: admin: is empty; fill it or leave it out"},
-		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, organisations, shadow, headers, levels, detect, review, terms, ledger, max_body, max_answer, timeouts"},
+		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, profiles, organisations, shadow, headers, levels, detect, review, terms, ledger, max_body, max_answer, timeouts"},
 		"other spelling":       {"Max-Body: 3\n", "f.yaml:1:1: Max-Body: no such key; did you mean max_body?"},
 		"same addresses":       {"listen: 127.0.0.1:8081\n", "f.yaml:1:9: listen: is the same address as admin.listen"},
 		"any address collides": {"admin: {listen: \":8080\"}\n", "f.yaml:1:17: admin.listen: is the same address as listen"},

@@ -3,6 +3,8 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+
+	"bartizan/internal/coarsen"
 )
 
 type schema map[string]any
@@ -16,6 +18,8 @@ func definitions() schema {
 			defs[rate.name] = rate.object.schema()
 		}
 	}
+	scores := scoresObject(&coarsen.Scores{})
+	defs[scores.name] = scores.object.schema()
 	return defs
 }
 

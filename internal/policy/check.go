@@ -36,7 +36,10 @@ func Path(l ratelimit.Limit) string {
 var tierName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
 
 // checker collects faults in a fixed order: tiers by name, then levels upwards.
-type checker struct{ faults []error }
+type checker struct {
+	faults []error
+	own    map[string]coarsen.Profile // of the spec, besides the shipped ones
+}
 
 func (c *checker) fault(path, format string, args ...any) {
 	c.faults = append(c.faults, &Fault{Path: path, Says: fmt.Sprintf(format, args...)})
@@ -47,6 +50,11 @@ func (c *checker) err() error { return errors.Join(c.faults...) }
 func (c *checker) spec(s Spec) {
 	if len(s.Tiers) == 0 {
 		c.fault("tiers", "there is none; at least one is needed")
+	}
+	c.own = s.Profiles
+	c.profiles(s.Profiles)
+	for i, l := range s.Linear {
+		c.pattern(fmt.Sprintf("models[%d].match", i), l.Match)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Tiers)) {
 		path := "tiers." + string(name)
@@ -105,14 +113,6 @@ func (c *checker) output(path string, most int64, limits ratelimit.Limits) {
 		c.fault(path+".max_output", "%d tokens; want 1 or more", most)
 	case by != nil && most > ceiling:
 		c.fault(path+".max_output", "%d tokens is more than %s ever grants at once; such an answer could never be served", most, by)
-	}
-}
-
-func (c *checker) profile(path string, p coarsen.Profile) {
-	if p.Name == "" {
-		c.fault(path, "a tier needs a profile")
-	} else if err := p.Validate(); err != nil {
-		c.fault(path, "%v", err)
 	}
 }
 
@@ -194,7 +194,7 @@ func (c *checker) levels(specs map[bartizan.Level]LevelSpec) {
 // level checks one level against the one below and returns what holds from here on.
 func (c *checker) level(path string, l, below LevelSpec) LevelSpec {
 	if l.Coarsen != "" {
-		if _, ok := coarsen.Shipped(l.Coarsen); !ok {
+		if _, ok := (Spec{Profiles: c.own}).profile(l.Coarsen); !ok {
 			c.fault(path+".coarsen", "no profile is called %q", l.Coarsen)
 		}
 	}

@@ -102,6 +102,17 @@ type ProfileExplained struct {
 	Floor    float64 `json:"floor,omitempty"`
 	// Choices is how many answers a request may have.
 	Choices int `json:"choices"`
+	// Scores says how scores are told, such as "buckets at 0.5, 0.75, 0.9", and
+	// LinearScores how those of models that are declared linear. Of one model that is
+	// asked about, both are what holds for it if it is linear.
+	Scores       string `json:"scores"`
+	LinearScores string `json:"linear_scores"`
+	// Vectors says how embeddings are told, such as "3 decimals".
+	Vectors string `json:"vectors"`
+	// Reasoning, Fingerprint and Timings are the ways of the profile, such as "drop".
+	Reasoning   string `json:"reasoning"`
+	Fingerprint string `json:"fingerprint"`
+	Timings     string `json:"timings"`
 }
 
 // ReserveExplained is what is reserved for an answer when the caller set no cap.
@@ -320,7 +331,7 @@ func (x *explainer) profile(model *ModelSpec, rules *ModelRules) ProfileExplaine
 	}
 	holds := *own
 	for level := bartizan.LevelNormal; level <= x.q.Account.Level; level++ {
-		stricter, ok := coarsen.Shipped(x.level(level).Coarsen)
+		stricter, ok := x.policy.spec.profile(x.level(level).Coarsen)
 		if !ok {
 			continue
 		}
@@ -338,10 +349,16 @@ func (x *explainer) profile(model *ModelSpec, rules *ModelRules) ProfileExplaine
 	if would.Name != p.Name {
 		steps = append(steps, Step{x.watches, "would leave " + would.Name})
 	}
-	return ProfileExplained{
+	e := ProfileExplained{
 		Name: p.Name, Steps: steps, Logprobs: p.Logprobs.Allow, TopK: p.Logprobs.TopK, Step: p.Logprobs.Step,
-		Floor: p.Logprobs.Floor, Choices: p.Choices(),
+		Floor: p.Logprobs.Floor, Choices: p.Choices(), Scores: p.Scores.String(), LinearScores: p.LinearScores.String(),
+		Vectors: p.Embeddings.String(), Reasoning: p.Reasoning.String(), Fingerprint: p.Fingerprint.String(), Timings: p.Timings.String(),
 	}
+	if x.q.Model != "" && x.policy.Linear(x.q.Model) {
+		e.Scores = e.LinearScores
+		e.Steps = append(e.Steps, Step{"models", x.q.Model + " is declared linear"})
+	}
+	return e
 }
 
 // length explains the most tokens of an answer.

@@ -73,11 +73,15 @@ func TestExplain(t *testing.T) {
 	if want := (policy.ReserveExplained{Mode: "typical", Tokens: 256}); e.Reserve != want {
 		t.Errorf("reserve = %+v; want %+v", e.Reserve, want)
 	}
-	wantProfile := policy.ProfileExplained{Name: "public", Choices: 1, Steps: []policy.Step{
-		{Source: "tier standard", Says: "standard"},
-		{Source: `tier standard, models "big-*"`, Says: "partner in place of standard"},
-		{Source: "level watch", Says: "the stricter of partner and public: public"},
-	}}
+	wantProfile := policy.ProfileExplained{
+		Name: "public", Choices: 1, Scores: "label only", LinearScores: "label only", Vectors: "int8",
+		Reasoning: "drop", Fingerprint: "strip", Timings: "strip",
+		Steps: []policy.Step{
+			{Source: "tier standard", Says: "standard"},
+			{Source: `tier standard, models "big-*"`, Says: "partner in place of standard"},
+			{Source: "level watch", Says: "the stricter of partner and public: public"},
+		},
+	}
 	if diff := cmp.Diff(wantProfile, e.Profile); diff != "" {
 		t.Errorf("profile (-want +got):\n%s", diff)
 	}

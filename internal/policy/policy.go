@@ -242,7 +242,7 @@ func compileLevels(tier TierSpec, s *Spec, shadows bool) *[levels]Rules {
 		if spec.scales() {
 			num, den = spec.LimitsNum, spec.LimitsDen
 		}
-		if profile, ok := coarsen.Shipped(spec.Coarsen); ok {
+		if profile, ok := s.profile(spec.Coarsen); ok {
 			stricter = append(stricter, profile)
 		}
 		ceilings = append(ceilings, spec.Replace...)
@@ -322,6 +322,7 @@ func (s Spec) clone() Spec {
 	s.Tiers, s.Levels = maps.Clone(s.Tiers), maps.Clone(s.Levels)
 	s.Prices = slices.Clone(s.Prices)
 	s.Detect.Detectors = maps.Clone(s.Detect.Detectors)
+	s.Profiles, s.Linear = maps.Clone(s.Profiles), slices.Clone(s.Linear)
 	organisations := make(map[string]ratelimit.Limits, len(s.Organisations))
 	for name, ls := range s.Organisations {
 		organisations[name] = lower(canonical(ls), nil, s.Shadow)

@@ -16,6 +16,11 @@ import (
 type Spec struct {
 	Tiers  map[bartizan.Tier]TierSpec
 	Levels map[bartizan.Level]LevelSpec
+	// Profiles are what answers may carry, by name, besides the shipped ones.
+	Profiles map[string]coarsen.Profile `json:",omitempty"`
+	// Linear says which models are declared linear; the first that matches a model's name
+	// counts.
+	Linear []LinearSpec `json:",omitempty"`
 	// Detect holds the thresholds of the detectors; the zero value means the shipped ones.
 	Detect detect.Config
 	// Organisations bind all accounts of an organisation together, by its name; "*" holds
@@ -94,8 +99,8 @@ type LevelSpec struct {
 	LimitsNum, LimitsDen int64
 	// Replace stand in place of what is left of the tier's limits, where they are less.
 	Replace ratelimit.Limits
-	// Coarsen names a shipped profile that holds besides the tier's own, the stricter of
-	// the two in every knob; empty means none.
+	// Coarsen names a profile, shipped or of the spec, that holds besides the tier's own,
+	// the stricter of the two in every knob; empty means none.
 	Coarsen string
 	// Deny serves nothing.
 	Deny bool
