@@ -169,6 +169,7 @@ func (n *node) openGateway(secret []byte) error {
 		Routes: routes, Default: fallback, MaxBody: n.config.MaxBody, MaxAnswer: n.config.MaxAnswer, BodyTimeout: n.config.Timeouts.Body,
 		IdleTimeout: n.config.Timeouts.Idle, WriteTimeout: n.config.Timeouts.Write, Now: n.now,
 		IETF: n.config.Headers.IETF, More: n.config.Headers.More, Desk: desk{n.store}, Meter: n.meter,
+		Linear: func(model string) bool { return n.guard.Policy().Linear(model) },
 	}, n.directory, n.guard, n.client, n.keys, n.recorder, n.log)
 	return nil
 }

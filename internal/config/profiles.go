@@ -95,10 +95,10 @@ func (p *profileFile) fields() []field {
 			{key: "entries", doc: "How many tokens; 0 is none.", kind: count{&p.LogitBias.Entries, 0, 4096}},
 			{key: "limit", doc: "Their size.", kind: number{&p.LogitBias.Limit, 100}},
 		}}},
-		{key: "target_ids", doc: "Let a request list the ids whose log-probabilities it wants. It reads the output layer column by column.", kind: truth{to: &p.TargetIDs}, idle: notYet, when: func() bool { return p.TargetIDs }},
+		{key: "target_ids", doc: "Let a request list the ids whose log-probabilities it wants. It reads the output layer column by column.", kind: truth{to: &p.TargetIDs}},
 		{key: "prompt_logprobs", doc: "Tell log-probabilities of the prompt.", kind: truth{to: &p.PromptLogprobs}},
 		{key: "token_ids", doc: "Tell ids of tokens to those who ask.", kind: truth{to: &p.TokenIDs}},
-		{key: "tokenize", doc: "Open the endpoints that turn text into ids and back.", kind: truth{to: &p.Tokenize}, idle: notYet, when: func() bool { return p.Tokenize }},
+		{key: "tokenize", doc: "Open the endpoints that turn text into ids and back.", kind: truth{to: &p.Tokenize}},
 		{key: "internal", doc: "Tell hidden states, routed experts and transfer handles to those who ask.", kind: truth{to: &p.Internal}},
 		{key: "fingerprint", doc: "Fields that identify build and quantisation: strip, pass, or hmac for a token that changes when they do.", kind: wayOf(&p.Fingerprint, coarsen.FingerprintPass, "way")},
 		{key: "timings", doc: "Server-side timings: strip, pass, or round to 10 ms.", kind: wayOf(&p.Timings, coarsen.TimingsPass, "way")},
@@ -117,23 +117,21 @@ func (p *profileFile) fields() []field {
 			{key: "n_max", doc: "Most answers to one prompt, best_of included.", kind: count{&p.NMax, 1, 128}},
 			{key: "seed", doc: "Let a request fix the sampling.", kind: truth{to: &p.Seed}},
 		}}},
-		{key: "prompts_max", doc: "Most prompts of one request.", kind: count{&p.Prompts, 1, 2048}, idle: notYet},
-		{key: "inputs_max", doc: "Most texts of one request for vectors or scores.", kind: count{&p.Inputs, 1, 2048}, idle: notYet},
+		{key: "prompts_max", doc: "Most prompts of one request.", kind: count{&p.Prompts, 1, 2048}},
+		{key: "inputs_max", doc: "Most texts of one request for vectors or scores.", kind: count{&p.Inputs, 1, 2048}},
 		{key: "prediction", doc: "Let a request carry predicted output.", kind: truth{to: &p.Prediction}},
 		{key: "privileged", doc: "Let a request set priority and storage.", kind: truth{to: &p.Privileged}},
-		{key: "strict", doc: "Refuse a request that asks for too much, instead of narrowing it.", kind: truth{to: &p.Strict}, idle: notYet, when: func() bool { return p.Strict }},
-		{key: "unknown_request_fields", doc: "Fields of a request that no table names.", kind: wayOf(&p.UnknownRequest, coarsen.UnknownPass, "way"), idle: "pass acts as drop so far", when: func() bool { return p.UnknownRequest == coarsen.UnknownPass }},
+		{key: "strict", doc: "Refuse a request that asks for too much, instead of narrowing it.", kind: truth{to: &p.Strict}},
+		{key: "unknown_request_fields", doc: "Fields of a request that no table names.", kind: wayOf(&p.UnknownRequest, coarsen.UnknownPass, "way")},
 		{key: "unknown_response_fields", doc: "Fields of an answer that no table names.", kind: either{&p.PassUnknown, "drop", "pass"}},
 		{key: "unread_answers", doc: "Answers that cannot be understood.", kind: either{&p.PassUnread, "withhold", "pass"}},
 		{key: "stream", doc: "How a streamed answer is evened out, whose events give away tokens and speculation.", kind: object{[]field{
 			{key: "wait", doc: "Join the text of events that come within this time.", kind: duration{&p.Stream.Wait, 0, maxWait, true}},
 			{key: "join", doc: "Join the text of this many events.", kind: few{count{&p.Stream.Join, 1, 1000}}},
 			{key: "pad", doc: "Fill events up to a common size.", kind: truth{to: &p.Stream.Pad}},
-		}}, idle: notYet, when: func() bool { return p.Stream != coarsen.Stream{} }},
+		}}, idle: "the gateway does not do it yet", when: func() bool { return p.Stream != coarsen.Stream{} }},
 	}
 }
-
-const notYet = "the gateway does not act on it yet"
 
 func scoresObject(s *coarsen.Scores) named {
 	return named{"scores", object{[]field{
