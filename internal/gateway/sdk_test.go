@@ -175,9 +175,7 @@ func TestSDKErrors(t *testing.T) {
 	if _, err := good.Chat.Completions.New(t.Context(), bad); status(err) != http.StatusBadRequest {
 		t.Errorf("negative n: %v; want 400", err)
 	}
-	if _, err := good.Moderations.New(t.Context(), openai.ModerationNewParams{
-		Input: openai.ModerationNewParamsInputUnion{OfString: openai.String("x")},
-	}); status(err) != http.StatusNotFound {
+	if _, err := good.Batches.List(t.Context(), openai.BatchListParams{}); status(err) != http.StatusNotFound {
 		t.Errorf("closed route: %v; want 404", err)
 	}
 	unknown := question
