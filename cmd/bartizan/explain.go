@@ -210,17 +210,8 @@ func (a *app) printExplanation(e *policy.Explanation) {
 	}
 	line("tier", "%s", e.Tier)
 	line("level", "%s", e.Level)
-	switch {
-	case e.Denied && e.Shadow:
-		line("service", "would be denied at this level; the policy is in shadow mode")
-	case e.Denied:
-		line("service", "denied at this level")
-	case e.WouldDeny:
-		line("service", "would be denied at level %s, which only watches", e.ShadowLevel)
-	case e.ShadowLevel != "" && !e.Denied:
-		line("service", "level %s only watches: what it would refuse passes and is recorded", e.ShadowLevel)
-	case e.Shadow:
-		line("service", "nothing is refused: the policy is in shadow mode")
+	if says := service(e); says != "" {
+		line("service", "%s", says)
 	}
 	line("profile", "%s (%s): %s", e.Profile.Name, tells(e.Profile), steps(e.Profile.Steps))
 	line("told", "%s", told(e.Profile))
@@ -258,6 +249,24 @@ func (a *app) printExplanation(e *policy.Explanation) {
 		t.add(append(row, from)...)
 	}
 	t.print(a.out)
+}
+
+// service says whether the account is served, where that is not plain.
+func service(e *policy.Explanation) string {
+	switch {
+	case e.Denied && e.Shadow:
+		return "would be denied at this level; the policy is in shadow mode"
+	case e.Denied:
+		return "denied at this level"
+	case e.WouldDeny:
+		return "would be denied at level " + e.ShadowLevel + ", which only watches"
+	case e.Shadow:
+		return "nothing is refused: the policy is in shadow mode"
+	case e.ShadowLevel != "":
+		return "level " + e.ShadowLevel + " only watches: what it would refuse passes and is recorded"
+	default:
+		return ""
+	}
 }
 
 func tells(p policy.ProfileExplained) string {
