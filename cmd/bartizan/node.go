@@ -26,6 +26,7 @@ import (
 	"bartizan/internal/settle"
 	"bartizan/internal/store"
 	"bartizan/internal/upstream"
+	"bartizan/internal/wire"
 )
 
 // installationSecret names the secret that keys hashes and stored key MACs.
@@ -43,6 +44,7 @@ type node struct {
 	names     *names
 	guard     *guard.Guard
 	fallback  *upstream.Target
+	prober    *upstream.Prober
 	client    *upstream.Client
 	recorder  *gateway.Recorder
 	meter     *review.Meter
@@ -149,7 +151,7 @@ func (n *node) openStorage(ctx context.Context, rules *policy.Policy) (err error
 
 // openGateway makes the face of the data plane and its queue.
 func (n *node) openGateway(secret []byte) error {
-	routes, fallback, err := targets(n.config)
+	routes, fallback, said, err := targets(n.config)
 	if err != nil {
 		return err
 	}
@@ -165,11 +167,11 @@ func (n *node) openGateway(secret []byte) error {
 		ConnectTimeout: n.config.Timeouts.Connect, HeaderTimeout: n.config.Timeouts.Answer,
 	})
 	n.close = append(n.close, func() error { n.client.Close(); return nil })
+	n.prober = upstream.NewProber(n.client, said, n.log)
 	n.gateway = gateway.New(gateway.Options{
-		Routes: routes, Default: fallback, MaxBody: n.config.MaxBody, MaxAnswer: n.config.MaxAnswer, BodyTimeout: n.config.Timeouts.Body,
+		Routes: routes, Default: fallback, Engine: n.prober.Engine, Open: n.config.Routes.Open, MaxBody: n.config.MaxBody, MaxAnswer: n.config.MaxAnswer, BodyTimeout: n.config.Timeouts.Body,
 		IdleTimeout: n.config.Timeouts.Idle, WriteTimeout: n.config.Timeouts.Write, Now: n.now,
 		IETF: n.config.Headers.IETF, More: n.config.Headers.More, Desk: desk{n.store}, Meter: n.meter,
-		Linear: func(model string) bool { return n.guard.Policy().Linear(model) },
 	}, n.directory, n.guard, n.client, n.keys, n.recorder, n.log)
 	return nil
 }
@@ -191,27 +193,29 @@ func (n *node) openSettlement(ctx context.Context, rules *policy.Policy) error {
 
 // targets turns the configured upstreams into what the gateway sends to. The first
 // upstream serves every model that no pattern claims.
-func targets(cfg config.Config) (routes []gateway.Route, fallback *upstream.Target, err error) {
+func targets(cfg config.Config) (routes []gateway.Route, fallback *upstream.Target, said map[*upstream.Target]wire.Engine, err error) {
 	byName := make(map[string]*upstream.Target)
+	said = make(map[*upstream.Target]wire.Engine)
 	for _, u := range cfg.Upstreams {
 		base, err := url.Parse(u.URL)
 		if err != nil {
-			return nil, nil, usageError(fmt.Errorf("upstream %s: %w", u.Name, err))
+			return nil, nil, nil, usageError(fmt.Errorf("upstream %s: %w", u.Name, err))
 		}
 		t := &upstream.Target{Name: u.Name, URL: base, KeyHeader: u.KeyHeader}
 		if u.KeyFile != "" {
 			if t.Key, err = readKey(u.KeyFile); err != nil {
-				return nil, nil, usageError(fmt.Errorf("upstream %s: %w", u.Name, err))
+				return nil, nil, nil, usageError(fmt.Errorf("upstream %s: %w", u.Name, err))
 			}
 		}
 		*t = t.For(u.Engine)
 		byName[u.Name] = t
+		said[t], _ = wire.ParseEngine(u.Engine) // the configuration checks it
 		if fallback == nil {
 			fallback = t
 		}
 	}
 	if fallback == nil {
-		return nil, nil, usageError(errors.New(
+		return nil, nil, nil, usageError(errors.New(
 			"no upstream: give --upstream http://HOST:PORT or upstreams in the configuration file"))
 	}
 	for _, m := range cfg.Models {
@@ -221,7 +225,7 @@ func targets(cfg config.Config) (routes []gateway.Route, fallback *upstream.Targ
 		}
 		routes = append(routes, gateway.Route{Match: m.Match, Target: t})
 	}
-	return routes, fallback, nil
+	return routes, fallback, said, nil
 }
 
 // readKey reads an upstream's key from its file.

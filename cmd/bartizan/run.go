@@ -53,6 +53,7 @@ func (n *node) serve(ctx context.Context, data, admin net.Listener) error {
 	loop("rulings", n.watchRulings)
 	loop("usage", func(ctx context.Context) error { n.meter.Run(ctx, n.store, n.now, n.log); return nil })
 	loop("housekeeping", n.keepHouse)
+	loop("engines", func(ctx context.Context) error { n.prober.Run(ctx); return nil })
 	loop("console", func(ctx context.Context) error { n.console.Run(ctx); return nil })
 
 	servers := []*http.Server{n.server(n.gateway), n.server(n.console)}

@@ -22,7 +22,7 @@ func TestTargets(t *testing.T) {
 		"api-key":        {Engine: "anthropic", KeyHeader: "api-key"},
 	} {
 		u.Name, u.URL, u.KeyFile = "main", "http://127.0.0.1:1", file
-		routes, fallback, err := targets(config.Config{
+		routes, fallback, _, err := targets(config.Config{
 			Upstreams: []config.Upstream{u}, Models: []config.Model{{Match: "m", Upstream: "main"}},
 		})
 		if err != nil {

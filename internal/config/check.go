@@ -6,6 +6,7 @@ import (
 
 	"bartizan"
 	"bartizan/internal/policy"
+	"bartizan/internal/wire"
 )
 
 // check compares what belongs together.
@@ -37,6 +38,7 @@ func (d *decoder) check(c *Config) {
 			d.late(fmt.Sprintf("review.four_eyes[%d]", i), "there is no tier %q", name)
 		}
 	}
+	d.checkRoutes(c)
 	_, err := policy.Compile(c.Policy)
 	for _, e := range faultsOf(err) {
 		if f, ok := errors.AsType[*policy.Fault](e); ok {
@@ -44,6 +46,27 @@ func (d *decoder) check(c *Config) {
 			continue
 		}
 		d.late("", "%v", e)
+	}
+}
+
+// checkRoutes checks the names of routes that are opened.
+func (d *decoder) checkRoutes(c *Config) {
+	var names []string
+	closed := map[string]bool{}
+	for _, r := range wire.Routes() {
+		names = append(names, r.Name)
+		closed[r.Name] = !r.ByDefault()
+	}
+	for i, name := range c.Routes.Open {
+		path := fmt.Sprintf("routes.open[%d]", i)
+		switch shut, known := closed[name]; {
+		case !known:
+			d.late(path, "no route is called %q%s", name, didYouMean(name, names))
+		case !shut:
+			d.warn(path, name+" is open without being named here")
+		default:
+			d.warn(path, name+" is served although it tells about the server or changes it")
+		}
 	}
 }
 

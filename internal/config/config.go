@@ -39,6 +39,7 @@ type Config struct {
 	Terms    Terms
 	Timeouts Timeouts
 	Headers  Headers
+	Routes   Routes
 	// MaxBody bounds a request body and MaxAnswer an answer that is not a stream, in bytes.
 	MaxBody, MaxAnswer int64
 	// Warnings are lines for the operator about settings that are accepted and kept but do
@@ -52,8 +53,8 @@ type Upstream struct {
 	// URL is the base to which paths are appended: http or https, without credentials,
 	// query and fragment.
 	URL string
-	// Engine is what serves there, such as "vllm"; "auto" leaves it open. How the key is
-	// sent depends on it, and nothing else yet.
+	// Engine is what serves there, such as "vllm", and so which routes are open; "auto" has
+	// the server asked. How the key is sent depends on what is said here.
 	Engine string
 	// KeyFile names the file that holds the upstream's own key; empty means that it needs
 	// none. Whoever reads the file checks its permissions.
@@ -105,6 +106,12 @@ type Headers struct {
 	IETF bool
 	// More is a sentence that tells how to ask for higher limits; empty is the built-in one.
 	More string
+}
+
+// Routes says which routes are served.
+type Routes struct {
+	// Open names routes that are closed by default and served all the same.
+	Open []string
 }
 
 // Mode says what findings do.

@@ -11,6 +11,7 @@ import (
 	"bartizan"
 	"bartizan/internal/policy"
 	"bartizan/internal/ratelimit"
+	"bartizan/internal/wire"
 )
 
 // file binds the table of fields to a Config. Tiers and levels are kept apart while a
@@ -173,6 +174,9 @@ func (f *file) fields() []field {
 		{key: "models", doc: "What is known about models; the first entry that matches a model's name counts.", kind: f.models()},
 		{key: "tiers", doc: "What is sold. A shipped tier keeps what is not written here; a new one must state its limits and coarsen.", kind: f.tierDict()},
 		{key: "profiles", doc: "Profiles of your own: what answers may carry, for tiers and levels to name besides the shipped ones.", kind: f.profileDict()},
+		{key: "routes", doc: "Which routes are served.", kind: object{[]field{
+			{key: "open", doc: "Routes, by name, that are closed by default and served all the same; only a profile that passes unknown fields tells what they answer.", kind: names{&c.Routes.Open, routeForm, "a route's name such as vllm.get.version"}},
+		}}},
 		{key: "organisations", doc: "Limits of all accounts of an organisation together, by its name; \"*\" holds for those that are not named.", kind: f.organisations()},
 		{key: "shadow", doc: "Refuse nothing: what would have been refused passes and is recorded.", kind: truth{to: &c.Policy.Shadow, absentFalse: true}},
 		{key: "headers", doc: "What answers tell of limits, besides the provider's own headers.", kind: object{[]field{
@@ -224,7 +228,7 @@ func (f *file) upstreams() list {
 		return []field{
 			{key: "name", doc: "What models and messages call it.", required: true, kind: text{to: &u.Name, want: "1 to 64 of a-z A-Z 0-9 . _ -", check: checkName}},
 			{key: "url", doc: "Base URL: http or https, without credentials, query and fragment.", required: true, kind: text{to: &u.URL, want: wantURL, check: checkBaseURL, hide: true}},
-			{key: "engine", doc: "What serves there; anthropic and gemini take their key in a header of their own.", kind: choice{&u.Engine, engines(), "engine"}, idle: "nothing else depends on it yet", when: func() bool { return !slices.Contains([]string{"auto", "anthropic", "gemini"}, u.Engine) }},
+			{key: "engine", doc: "What serves there, and so which routes are open; auto asks the server at start and till then serves what speaks the OpenAI dialect. anthropic and gemini take their key in a header of their own.", kind: choice{&u.Engine, wire.EngineNames(), "engine"}},
 			{key: "key_file", doc: "File that holds the upstream's own key, which no client ever sees.", kind: text{to: &u.KeyFile, want: "a file's path", hide: true}},
 			{key: "key_header", doc: "Header that carries the key as it stands in the file, such as x-api-key or api-key; without it that of the engine, or Authorization with Bearer before the key.", kind: text{to: &u.KeyHeader, want: "a header's name such as x-api-key", check: checkHeader, hide: true}},
 		}
@@ -237,12 +241,7 @@ func (f *file) upstreams() list {
 	}
 }
 
-// engines are what may serve at an upstream.
-func engines() []string {
-	return []string{
-		"auto", "openai", "vllm", "sglang", "tgi", "llamacpp", "ollama", "triton", "tfserving", "anthropic", "gemini",
-	}
-}
+var routeForm = regexp.MustCompile(`^[a-z0-9_.{}:-]{1,96}$`)
 
 var nameForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
 

@@ -118,6 +118,7 @@ func TestEveryKey(t *testing.T) {
 			Idle: 45 * time.Second, Write: 5 * time.Second, Drain: 24 * time.Hour,
 		},
 		Headers: config.Headers{IETF: true, More: "Write to limits@models.example."},
+		Routes:  config.Routes{Open: []string{"vllm.get.version"}},
 	}
 	want.Policy.Shadow = true
 	want.Policy.Detect.SuspendLog10E = 12.5
@@ -236,7 +237,7 @@ func TestFaults(t *testing.T) {
 		"byte order mark":      {"\ufeffdata: a\n", "f.yaml:1:1: there is a character that does not belong here (U+FEFF); is this a text file in UTF-8?"},
 		"too deep":             {"data: " + strings.Repeat("[", 17), "f.yaml:1:23: is nested too deeply"},
 		"empty section":        {"admin:\n", "f.yaml:1:8: admin: is empty; fill it or leave it out"},
-		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, profiles, organisations, shadow, headers, levels, detect, review, terms, ledger, max_body, max_answer, timeouts"},
+		"key of another place": {"per_minute: 3\n", "f.yaml:1:1: per_minute: no such key; there are listen, admin, data, upstreams, models, tiers, profiles, routes, organisations, shadow, headers, levels, detect, review, terms, ledger, max_body, max_answer, timeouts"},
 		"other spelling":       {"Max-Body: 3\n", "f.yaml:1:1: Max-Body: no such key; did you mean max_body?"},
 		"same addresses":       {"listen: 127.0.0.1:8081\n", "f.yaml:1:9: listen: is the same address as admin.listen"},
 		"any address collides": {"admin: {listen: \":8080\"}\n", "f.yaml:1:17: admin.listen: is the same address as listen"},
@@ -342,8 +343,7 @@ func TestWarnings(t *testing.T) {
 		"nothing is idle":        {"terms: {required: false}\nupstreams: [{name: a, url: \"http://b\", engine: auto}]\n", nil},
 		"terms":                  {"terms: {required: true}\n", []string{"f.yaml:1:19: terms.required: is checked and kept, but acceptance is not enforced yet"}},
 		"once for several tiers": {"tiers:\n  public: {watermark: {strength: 1}}\n  trusted: {watermark: {strength: 2}}\n", []string{"f.yaml:2:12: tiers.public.watermark: is checked and kept, but answers are not marked yet"}},
-		"engine with its key":    {"upstreams: [{name: a, url: \"http://b\", engine: anthropic}, {name: b, url: \"http://b\", engine: gemini}]\n", nil},
-		"engine":                 {"upstreams: [{name: a, url: \"http://b\", engine: triton}]\n", []string{"f.yaml:1:48: upstreams[0].engine: is checked and kept, but nothing else depends on it yet"}},
+		"opened route":           {"routes: {open: [openai.chat, vllm.get.version]}\n", []string{"f.yaml:1:16: routes.open[0]: openai.chat is open without being named here", "f.yaml:1:29: routes.open[1]: vllm.get.version is served although it tells about the server or changes it"}},
 		"open admin plane":       {"admin: {listen: 10.0.0.1:8081}\n", []string{"f.yaml:1:17: admin.listen: other machines can reach the admin plane at 10.0.0.1:8081"}},
 		"admin plane by name":    {"admin: {listen: localhost:8081}\n", nil},
 	}

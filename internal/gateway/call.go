@@ -238,7 +238,7 @@ func (c *call) shape() bool {
 	}
 	c.shaper = guard.NewShaper(c.route, profile, c.peeked)
 	c.shaper.From(guard.Source{
-		Key: c.gateway.shaping, Seed: c.seed, Linear: c.gateway.options.Linear(c.peeked.Model),
+		Key: c.gateway.shaping, Seed: c.seed, Linear: c.admission.Linear(),
 		Summaries: c.engine == wire.EngineAnthropic || c.engine == wire.EngineGemini,
 	})
 	if c.gateway.guard.Counts(c.peeked.Model) != nil {

@@ -70,8 +70,6 @@ type Options struct {
 	Engine func(t *upstream.Target) wire.Engine
 	// Open lists, by name, routes that are served though they are closed by default.
 	Open []string
-	// Linear reports whether a model was declared to be linear; nil is for none.
-	Linear func(model string) bool
 	// MaxBody bounds a request body; default [DefaultMaxBody].
 	MaxBody int64
 	// MaxAnswer bounds an answer that is not a stream; default [DefaultMaxAnswer].
@@ -123,9 +121,6 @@ func (o Options) withDefaults() Options {
 	set(&o.WriteTimeout, DefaultWriteTimeout)
 	if o.Engine == nil {
 		o.Engine = func(*upstream.Target) wire.Engine { return wire.EngineAuto }
-	}
-	if o.Linear == nil {
-		o.Linear = func(string) bool { return false }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -300,6 +300,9 @@ func (adm *Admission) spent(u bartizan.Usage) ratelimit.Demand {
 	}
 }
 
+// Linear reports whether the model was declared to be linear.
+func (adm *Admission) Linear() bool { return adm.policy != nil && adm.policy.Linear(adm.model) }
+
 // Cost is what the usage cost by the price table of the policy that admitted it, in
 // millionths of a dollar.
 func (adm *Admission) Cost(u bartizan.Usage) int64 {

@@ -38,7 +38,7 @@ func (adm *Admission) demand(ask *Ask) ratelimit.Demand {
 		if output == 0 {
 			output = adm.Uncapped()
 		}
-		d.Output = min(output, adm.MaxOutput) * adm.copies(ask) * int64(max(asked.Inputs, 1))
+		d.Output = min(output, adm.MaxOutput) * adm.copies(ask) * int64(min(max(asked.Inputs, 1), max(adm.Profile.Prompts, 1)))
 		if asked.Logprobs && adm.Profile.Logprobs.Allow {
 			// The token itself and its alternatives; it may be one of them.
 			d.Values = d.Output * int64(1+min(asked.TopLogprobs, adm.Profile.Logprobs.TopK))
