@@ -343,7 +343,7 @@ func TestWarnings(t *testing.T) {
 		"nothing is idle":        {"terms: {required: false}\nupstreams: [{name: a, url: \"http://b\", engine: auto}]\n", nil},
 		"terms":                  {"terms: {required: true}\n", []string{"f.yaml:1:19: terms.required: is checked and kept, but acceptance is not enforced yet"}},
 		"once for several tiers": {"tiers:\n  public: {watermark: {strength: 1}}\n  trusted: {watermark: {strength: 2}}\n", []string{"f.yaml:2:12: tiers.public.watermark: is checked and kept, but answers are not marked yet"}},
-		"opened route":           {"routes: {open: [openai.chat, vllm.get.version]}\n", []string{"f.yaml:1:16: routes.open[0]: openai.chat is open without being named here", "f.yaml:1:29: routes.open[1]: vllm.get.version is served although it tells about the server or changes it"}},
+		"opened route":           {"routes: {open: [openai.chat, vllm.get.version]}\n", []string{"f.yaml:1:17: routes.open[0]: openai.chat is open without being named here", "f.yaml:1:30: routes.open[1]: vllm.get.version is served although it tells about the server or changes it"}},
 		"open admin plane":       {"admin: {listen: 10.0.0.1:8081}\n", []string{"f.yaml:1:17: admin.listen: other machines can reach the admin plane at 10.0.0.1:8081"}},
 		"admin plane by name":    {"admin: {listen: localhost:8081}\n", nil},
 	}
