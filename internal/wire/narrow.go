@@ -133,11 +133,7 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 	null := string(value) == "null"
 	switch o {
 	case OptionMaxTokens:
-		if null && e.addsCap() && name == e.route.CapKey() {
-			e.capped = true
-			return strconv.AppendInt(nil, int64(e.n.MaxOutput), 10), true
-		}
-		return e.clamp(name, value, null, e.n.MaxOutput)
+		return e.maxTokens(name, value, null)
 	case OptionChoices:
 		return e.clamp(name, value, null, e.n.MaxChoices)
 	case OptionBestOf:
@@ -175,6 +171,19 @@ func (e *edit) alternatives() ([]byte, bool) {
 		return nil, false
 	}
 	return strconv.AppendInt(nil, int64(e.n.Alternatives), 10), true
+}
+
+// maxTokens caps the answer where the client did, or left room for it by a null.
+func (e *edit) maxTokens(name string, value []byte, null bool) ([]byte, bool) {
+	if !null {
+		e.capped = true // a number that means none is clamped too
+		return e.clamp(name, value, null, e.n.MaxOutput)
+	}
+	if !e.addsCap() || name != e.route.capAt {
+		return nil, false
+	}
+	e.capped = true
+	return strconv.AppendInt(nil, int64(e.n.MaxOutput), 10), true
 }
 
 // clamp lowers a whole number to most.
