@@ -58,7 +58,7 @@ type Estimate struct {
 // An answer is a lower bound in one respect: a direction of the hidden space in which
 // the seen contexts hardly differ hides in the noise.
 func Analyse(rows []Row, r *rand.Rand) Estimate {
-	none := Estimate{Step: stepOf(rows), Reason: "no block of contexts and tokens without a hole is large enough"}
+	none := Estimate{Step: stepOf(rows), Reason: "no block of differing contexts without a hole is large enough"}
 	for i, block := range blocks(rows) {
 		e := analyse(block, none.Step, r)
 		if e.Found {
