@@ -9,15 +9,16 @@ import (
 )
 
 // TokenLists is the log-probabilities of one choice, read from any of the shapes that
-// the OpenAI dialect has: the lists of chat completions, or the parallel arrays of
-// completions. It keeps what does not pass through [bartizan.TokenScore]: bytes and
-// offsets.
+// providers have: the lists of chat completions, one such list alone, or the parallel
+// arrays of completions. It keeps what does not pass through [bartizan.TokenScore]: bytes,
+// ids and offsets.
 type TokenLists struct {
 	// Lists are the lists of tokens, in order: the content, then the refusal.
 	Lists [2][]bartizan.TokenScore
 
 	span   []byte
 	legacy bool
+	alone  bool    // one list, not in an object
 	ids    bool    // ids in place of tokens may pass
 	has    [2]bool // the list was there; otherwise it is null
 	tokens [2][]tokenSpans
@@ -26,12 +27,14 @@ type TokenLists struct {
 	cuts   []cut
 }
 
-// tokenSpans are the places of what is copied: the bytes of a token and of its
-// alternatives.
+// tokenSpans are the places of what is copied of a token and of its alternatives.
 type tokenSpans struct {
-	bytes [2]int
-	tops  [][2]int
+	own  entrySpans
+	tops []entrySpans
 }
+
+// entrySpans are the places of an entry's bytes and id.
+type entrySpans struct{ bytes, id [2]int }
 
 // cut is where a decoded token lies in TokenLists.text.
 type cut struct {
@@ -43,6 +46,14 @@ type cut struct {
 // is NaN. It returns [ErrNotUnderstood] for any other shape.
 func ParseTokens(span []byte) (*TokenLists, error) {
 	t := &TokenLists{span: span}
+	if len(span) > 0 && span[0] == '[' {
+		t.alone = true
+		if t.list(0, 0) != len(span) {
+			return nil, ErrNotUnderstood
+		}
+		t.settle()
+		return t, nil
+	}
 	if len(span) == 0 || span[0] != '{' {
 		return nil, ErrNotUnderstood
 	}
@@ -143,7 +154,10 @@ func (t *TokenLists) score(score *bartizan.TokenScore, spans *tokenSpans, i int)
 			m.end(t.number(&score.Logprob, m.value))
 		case "bytes":
 			m.end(checkValue(t.span, m.value, 0))
-			spans.bytes = [2]int{m.value, m.i}
+			spans.own.bytes = [2]int{m.value, m.i}
+		case "id":
+			m.end(checkValue(t.span, m.value, 0))
+			spans.own.id = [2]int{m.value, m.i}
 		case "top_logprobs":
 			m.end(t.alternatives(score, spans, m.value))
 		default:
@@ -162,7 +176,7 @@ func (t *TokenLists) alternatives(score *bartizan.TokenScore, spans *tokenSpans,
 		return -1
 	}
 	score.Top = make([]bartizan.TokenAlternative, 0, count)
-	spans.tops = make([][2]int, 0, count)
+	spans.tops = make([]entrySpans, 0, count)
 	e := elements{b: t.span, i: i}
 	for e.next() {
 		if t.span[e.value] != '{' {
@@ -170,7 +184,7 @@ func (t *TokenLists) alternatives(score *bartizan.TokenScore, spans *tokenSpans,
 		}
 		score.Top = append(score.Top, bartizan.TokenAlternative{Logprob: math.NaN()})
 		top := &score.Top[len(score.Top)-1]
-		var at [2]int
+		var at entrySpans
 		m := members{b: t.span, i: e.value}
 		for m.next() {
 			switch string(m.name()) {
@@ -180,7 +194,10 @@ func (t *TokenLists) alternatives(score *bartizan.TokenScore, spans *tokenSpans,
 				m.end(t.number(&top.Logprob, m.value))
 			case "bytes":
 				m.end(checkValue(t.span, m.value, 0))
-				at = [2]int{m.value, m.i}
+				at.bytes = [2]int{m.value, m.i}
+			case "id":
+				m.end(checkValue(t.span, m.value, 0))
+				at.id = [2]int{m.value, m.i}
 			default:
 				m.end(skipValue(t.span, m.value))
 			}
@@ -292,8 +309,11 @@ func (t *TokenLists) alternativeMap(score *bartizan.TokenScore, i int) int {
 // are left empty.
 func (t *TokenLists) Append(dst []byte, scores [2][]bartizan.TokenScore, ids bool) []byte {
 	t.ids = ids
-	if t.legacy {
+	switch {
+	case t.legacy:
 		return t.appendArrays(dst, scores[0])
+	case t.alone:
+		return t.appendList(dst, 0, scores[0])
 	}
 	dst = append(dst, `{"content":`...)
 	dst = t.appendList(dst, 0, scores[0])
@@ -312,13 +332,13 @@ func (t *TokenLists) appendList(dst []byte, which int, scores []bartizan.TokenSc
 			dst = append(dst, ',')
 		}
 		spans := t.tokens[which][k]
-		dst = t.appendEntry(dst, score.Token, score.Logprob, spans.bytes)
+		dst = t.appendEntry(dst, score.Token, score.Logprob, spans.own)
 		dst = append(dst, `,"top_logprobs":[`...)
 		for j, top := range score.Top {
 			if j > 0 {
 				dst = append(dst, ',')
 			}
-			dst = t.appendEntry(dst, top.Token, top.Logprob, t.bytesOf(which, k, top.Token))
+			dst = t.appendEntry(dst, top.Token, top.Logprob, t.spansOf(which, k, top.Token))
 			dst = append(dst, '}')
 		}
 		dst = append(dst, ']', '}')
@@ -326,16 +346,20 @@ func (t *TokenLists) appendList(dst []byte, which int, scores []bartizan.TokenSc
 	return append(dst, ']')
 }
 
-func (t *TokenLists) appendEntry(dst []byte, token string, logprob float64, at [2]int) []byte {
-	dst = append(dst, `{"token":`...)
+func (t *TokenLists) appendEntry(dst []byte, token string, logprob float64, at entrySpans) []byte {
+	dst = append(dst, '{')
+	if id := at.id; t.ids && id[1] > id[0] && digits(t.span, id[0]) == id[1] {
+		dst = append(append(append(dst, `"id":`...), t.span[id[0]:id[1]]...), ',')
+	}
+	dst = append(dst, `"token":`...)
 	dst = t.appendToken(dst, token)
 	dst = append(dst, `,"logprob":`...)
 	dst = appendLogprob(dst, logprob)
 	dst = append(dst, `,"bytes":`...)
-	if !t.isByteList(at) {
+	if !t.isByteList(at.bytes) {
 		return append(dst, "null"...)
 	}
-	return append(dst, t.span[at[0]:at[1]]...)
+	return append(dst, t.span[at.bytes[0]:at.bytes[1]]...)
 }
 
 // appendToken writes a token's text.
@@ -368,14 +392,14 @@ func (t *TokenLists) isByteList(at [2]int) bool {
 	return e.done() == at[1]
 }
 
-// bytesOf finds the bytes of an alternative by its text.
-func (t *TokenLists) bytesOf(which, k int, token string) [2]int {
+// spansOf finds an alternative by its text.
+func (t *TokenLists) spansOf(which, k int, token string) entrySpans {
 	for j, top := range t.Lists[which][k].Top {
 		if top.Token == token {
 			return t.tokens[which][k].tops[j]
 		}
 	}
-	return [2]int{}
+	return entrySpans{}
 }
 
 func (t *TokenLists) appendArrays(dst []byte, scores []bartizan.TokenScore) []byte {

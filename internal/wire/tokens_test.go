@@ -73,7 +73,13 @@ func TestParseTokens(t *testing.T) {
 			[2][]bartizan.TokenScore{{{Token: "a", Logprob: -1}}},
 			`{"tokens":["a"],"token_logprobs":[-1],"top_logprobs":null,"text_offset":[]}`,
 		},
-		"empty": {`{}`, [2][]bartizan.TokenScore{}, `{"content":null,"refusal":null}`},
+		"alone": {
+			`[{"id":7,"token":"a","logprob":-1,"bytes":[97],"top_logprobs":[{"id":8,"token":"b","logprob":-2,"bytes":null}]}]`,
+			[2][]bartizan.TokenScore{{{Token: "a", Logprob: -1, Top: alts([]alt{{"b", -2}})}}},
+			`[{"token":"a","logprob":-1,"bytes":[97],"top_logprobs":[{"token":"b","logprob":-2,"bytes":null}]}]`,
+		},
+		"none alone": {`[]`, [2][]bartizan.TokenScore{}, ``},
+		"empty":      {`{}`, [2][]bartizan.TokenScore{}, `{"content":null,"refusal":null}`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -95,13 +101,27 @@ func TestParseTokens(t *testing.T) {
 		})
 	}
 	for _, span := range []string{
-		``, `null`, `[]`, `{"content":5}`, `{"content":[5]}`, `{"content":[{"logprob":"x"}]}`, `{"content":[{"token":5}]}`,
+		``, `null`, `[5]`, `[{}`, `{"content":5}`, `{"content":[5]}`, `{"content":[{"logprob":"x"}]}`, `{"content":[{"token":5}]}`,
 		`{"tokens":["a"],"token_logprobs":[-1,-2]}`, `{"tokens":["a"],"content":[]}`, `{"tokens":5}`, `{"tokens":["a"],"top_logprobs":[[1]]}`,
 		`{"tokens":["a","b"],"token_logprobs":[-1]}`, `{"content":[{"top_logprobs":[5]}]}`, `{"content":[`, `{"content":[{"bytes":[}]}]}`,
 	} {
 		if _, err := wire.ParseTokens([]byte(span)); !errors.Is(err, wire.ErrNotUnderstood) {
 			t.Errorf("ParseTokens(%s) = %v; want ErrNotUnderstood", span, err)
 		}
+	}
+}
+
+// Ids pass where they may, and nothing else under their name.
+func TestTokenIDs(t *testing.T) {
+	t.Parallel()
+	const span = `[{"id":7,"token":"a","logprob":-1,"bytes":null,"top_logprobs":[{"id":"x","token":"b","logprob":-2,"bytes":null}]}]`
+	lists, err := wire.ParseTokens([]byte(span))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `[{"id":7,"token":"a","logprob":-1,"bytes":null,"top_logprobs":[{"token":"b","logprob":-2,"bytes":null}]}]`
+	if got := string(lists.Append(nil, lists.Lists, true)); got != want {
+		t.Errorf("Append = %s\nwant %s", got, want)
 	}
 }
 
