@@ -216,3 +216,37 @@ func TestOllamaContext(t *testing.T) {
 		}
 	}
 }
+
+// TestExtremeSampling asks for what no distribution can bear: there is an answer all
+// the same, drawn from what is left.
+func TestExtremeSampling(t *testing.T) {
+	t.Parallel()
+	ts := start(t, modelserver.Options{})
+	m := model(t)
+	for name, extra := range map[string]string{
+		"rewards without end": `"frequency_penalty":-100,"presence_penalty":-100,"temperature":2,"top_p":0.5`,
+		"fines without end":   `"frequency_penalty":100,"presence_penalty":100,"temperature":100`,
+		"almost cold":         `"temperature":1e-300,"top_p":0.01`,
+	} {
+		v := document(t, ts, "/completion", `{"prompt":"`+opening+`","n_predict":40,"n_probs":1,"post_sampling_probs":true,"ignore_eos":true,`+extra+`}`)
+		tokens := list(t, v, "completion_probabilities")
+		if len(tokens) != 40 {
+			t.Errorf("%s: %d tokens; want 40", name, len(tokens))
+		}
+		for _, token := range tokens {
+			if p := number(t, token, "prob"); p <= 0 || p > 1 {
+				t.Errorf("%s: a token was drawn with probability %v", name, p)
+			}
+		}
+	}
+	ruled := make([]string, 0, m.VocabularySize())
+	for id := range min(m.VocabularySize(), 1000) {
+		ruled = append(ruled, fmt.Sprintf("[%d,false]", id))
+	}
+	v := document(t, ts, "/completion", `{"prompt":"`+opening+`","n_predict":20,"return_tokens":true,"logit_bias":[`+strings.Join(ruled, ",")+`]}`)
+	for _, id := range list(t, v, "tokens") {
+		if int(number(t, id, "")) < len(ruled) {
+			t.Errorf("token %v was drawn although it is ruled out", id)
+		}
+	}
+}

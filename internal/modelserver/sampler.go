@@ -7,6 +7,10 @@ import (
 	"slices"
 )
 
+// maxReward bounds the logit that negative penalties add up to, so that weights stay
+// finite.
+const maxReward = 500
+
 // sampling says how a token is drawn from a distribution.
 type sampling struct {
 	temperature float64 // 0 takes the most probable token
@@ -51,13 +55,12 @@ func (s *sampler) draw(probabilities []float64) token {
 		w[b.token] *= math.Exp(b.value)
 	}
 	for t, n := range s.used {
-		w[t] *= math.Exp(-s.presence - s.frequency*float64(n))
+		w[t] *= math.Exp(min(-s.presence-s.frequency*float64(n), maxReward))
 	}
-	best := token(0)
-	for i := range w {
-		if w[i] > w[best] {
-			best = token(i)
-		}
+	best := heaviest(w)
+	if w[best] == 0 { // every token is ruled out: the bias cannot be kept
+		copy(w, probabilities)
+		best = heaviest(w)
 	}
 	drawn := best
 	s.order, s.kept = append(s.order[:0], best), 1
@@ -69,6 +72,17 @@ func (s *sampler) draw(probabilities []float64) token {
 		s.used[drawn]++
 	}
 	return drawn
+}
+
+// heaviest is the token of most weight.
+func heaviest(weights []float64) token {
+	best := token(0)
+	for i := range weights {
+		if weights[i] > weights[best] {
+			best = token(i)
+		}
+	}
+	return best
 }
 
 // sharpen applies the temperature; the largest weight becomes one.

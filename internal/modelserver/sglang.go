@@ -78,11 +78,10 @@ func (s *Server) sglangGenerate(x *exchange) error {
 	total := 0
 	for i, prompt := range prompts {
 		a.prompt, a.about, a.number = prompt, s.model.vocabulary.decode(prompt), i*a.choices
-		j, err := x.begin(a)
+		g, err := r.begin(x, a)
 		if err != nil {
 			return err
 		}
-		g := &sglangJob{job: j, request: r, id: x.id("")}
 		if r.Stream {
 			return g.stream()
 		}
@@ -100,6 +99,19 @@ func (s *Server) sglangGenerate(x *exchange) error {
 		return x.answer(all[0])
 	}
 	return x.answer(all)
+}
+
+// begin builds the choices of one prompt, and scores it if that was asked for.
+func (r *sglangRequest) begin(x *exchange, a ask) (*sglangJob, error) {
+	j, err := x.begin(a)
+	if err != nil {
+		return nil, err
+	}
+	g := &sglangJob{job: j, request: *r, id: x.id("")}
+	if start := valueOr(r.Start, -1); r.Logprob && start >= 0 && start < len(a.prompt) {
+		g.input = x.server.score(a.prompt, j.scorer, a.want)[start:]
+	}
+	return g, nil
 }
 
 // prompts are the tokens of each prompt, given as text or as ids.
@@ -124,6 +136,7 @@ type sglangJob struct {
 
 	request sglangRequest
 	id      string
+	input   []report // of the prompt, from the place that was asked for
 }
 
 // entry is a token as SGLang writes it: log-probability, id, text.
@@ -183,12 +196,7 @@ func (g *sglangJob) result(w whole) object {
 	}
 	if g.want.logprobs {
 		g.logprobs(meta, "output", w.tokens, false)
-		start := valueOr(g.request.Start, -1)
-		input := []report{}
-		if start >= 0 && start < len(g.prompt) {
-			input = g.server.score(g.prompt, g.scorer, g.want)[start:]
-		}
-		g.logprobs(meta, "input", input, true)
+		g.logprobs(meta, "input", g.input, true)
 	}
 	return object{"text": w.text, "output_ids": tokensOf(w.piece), "meta_info": meta}
 }
