@@ -70,6 +70,41 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// On every route that has text, what is gathered is what Peek measures.
+func TestWholeIsWhatPeekMeasures(t *testing.T) {
+	t.Parallel()
+	read := 0
+	for _, r := range wire.Routes() {
+		for _, body := range []string{
+			`{"model":"m","messages":[{"role":"user","content":"xyz"}]}`, `{"model":"m","prompt":"xyz"}`, `{"model":"m","input":"xyz"}`,
+			`{"inputs":"xyz"}`, `{"text":"xyz"}`, `{"text_input":"xyz"}`, `{"prompt":"xyz"}`, `{"contents":[{"role":"user","parts":[{"text":"xyz"}]}],"systemInstruction":{"parts":[{"text":"be"}]}}`,
+			`{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"xyz"}]}],"instructions":"be"}`,
+			`{"model":"m","query":"q","documents":["a","b"]}`, `{"model":"m","texts":["a","b"],"input_type":"x"}`, `{"model":"m","prompt":"xyz","system":"be"}`,
+			`{"instances":[{"text":"abc"}]}`, `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"xyz"}],"system":"be"}`,
+			`{"model":"m","prompt":[1,2]}`, `{"model":"m","input":[1,2]}`, `{"input_ids":[1,2]}`,
+		} {
+			req, err := r.Peek([]byte(body))
+			if err != nil || len(req.Unknown) > 0 || req.TextBytes == 0 {
+				continue
+			}
+			read++
+			w, ok := r.Whole([]byte(body))
+			n := 4 * w.IDs
+			for _, p := range w.Pieces {
+				if p != "user" { // a role
+					n += len(p)
+				}
+			}
+			if n != req.TextBytes || !ok {
+				t.Errorf("%s: Whole(%s) = %q and %d ids, %d bytes; Peek measures %d", r.Name, body, w.Pieces, w.IDs, n, req.TextBytes)
+			}
+		}
+	}
+	if read < 25 {
+		t.Errorf("%d requests were read; want 25 at least", read)
+	}
+}
+
 func TestWholeIsBounded(t *testing.T) {
 	t.Parallel()
 	r := route(t, "openai.completions")
