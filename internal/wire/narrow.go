@@ -329,15 +329,7 @@ func (e *edit) inputs(name string, i int) ([]byte, bool) {
 // request lacks.
 func (e *edit) add(path string, i int) {
 	if e.addsCap() && !e.capped {
-		object, key := cutPath(e.route.capAt)
-		switch {
-		case key == "":
-		case object == path:
-			e.insert(i, key, strconv.Itoa(e.n.MaxOutput))
-			e.capped = true
-		case path == "": // the object that would hold it is not there
-			e.insert(i, object[:len(object)-1], `{"`+key+`":`+strconv.Itoa(e.n.MaxOutput)+`}`)
-		}
+		e.addCap(path, i)
 	}
 	group, key := cutPath(e.route.alternativesAt)
 	if e.n.Alternatives > 0 && e.req.Asked.Logprobs && !e.topped && key != "" && group == path &&
@@ -346,6 +338,19 @@ func (e *edit) add(path string, i int) {
 	}
 	if e.n.AddUsage && path == "" && e.req.Asked.Stream && !e.usage && e.route.KnowsOption("stream_options") {
 		e.insert(i, "stream_options", `{"include_usage":true}`)
+	}
+}
+
+// addCap puts in the cap on the answer.
+func (e *edit) addCap(path string, i int) {
+	object, key := cutPath(e.route.capAt)
+	switch {
+	case key == "":
+	case object == path:
+		e.insert(i, key, strconv.Itoa(e.n.MaxOutput))
+		e.capped = true
+	case path == "": // the object that would hold it is not there
+		e.insert(i, object[:len(object)-1], `{"`+key+`":`+strconv.Itoa(e.n.MaxOutput)+`}`)
 	}
 }
 

@@ -66,7 +66,8 @@ func TestNarrow(t *testing.T) {
 		"cap in place of a number that means none": {
 			"ollama.generate", `{"model":"m","prompt":"x","options":{"num_predict":-1}}`,
 			wire.Narrowing{MaxOutput: 9, AddMaxOutput: true},
-			`{"model":"m","prompt":"x","options":{"num_predict":9}}`, []string{"options.num_predict"},
+			`{"model":"m","prompt":"x","options":{"num_predict":9}}`,
+			[]string{"options.num_predict"},
 		},
 		"no cap where answers have none": {
 			"openai.embeddings", `{"model":"m","input":"x"}`,
