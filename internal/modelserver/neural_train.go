@@ -42,7 +42,7 @@ func trainNeural(v *vocabulary, passages []string, o Neural) *neural {
 		tokens := framed(v.encode(p))
 		t.passages = append(t.passages, tokens)
 		for place := 1; place < len(tokens); place++ {
-			examples = append(examples, example{int32(i), int32(place)}) //nolint:gosec // bounded by the text's length
+			examples = append(examples, example{int32(i), int32(place)})
 		}
 	}
 	step, steps := 0, o.Epochs*((len(examples)+batchSize-1)/batchSize)

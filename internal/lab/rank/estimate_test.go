@@ -53,7 +53,7 @@ func TestAnalyseFindsRank(t *testing.T) {
 				t.Parallel()
 				const seed = 21
 				r := rand.New(rand.NewPCG(seed, uint64(hidden)))
-				got := rank.Analyse(invented(r, hidden, 140, 60, step), r)
+				got := rank.Analyse(invented(r, hidden, 96, 40, step), r)
 				if !got.Found || got.Hidden != hidden || math.Abs(got.Step-step) > 1e-12 {
 					t.Errorf("seed %d: Analyse = %+v; want %d on a step of %v", seed, got, hidden, step)
 				}
