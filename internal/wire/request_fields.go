@@ -298,7 +298,8 @@ func (p *peek) messages(name []byte, i int) error {
 
 // system measures what the system says beside the messages.
 func (p *peek) system(name []byte, i int) error {
-	if p.body[i] != '"' && p.body[i] != '[' {
+	object := p.body[i] == '{' && p.route.Dialect == DialectGoogle // a content with parts
+	if p.body[i] != '"' && p.body[i] != '[' && !object {
 		return fault(string(name), "%s must be a string or an array", name)
 	}
 	p.within(i)

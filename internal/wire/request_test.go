@@ -293,6 +293,14 @@ func TestText(t *testing.T) {
 			"anthropic.messages", `{"system":"A.","messages":[{"role":"user","content":[{"type":"tool_result","content":"42"},{"type":"text","text":"and?"}]}]}`,
 			bartizan.Text{System: "A.", Prompt: "and?", Turns: 1},
 		},
+		"contents": {
+			"gemini.generate", `{"systemInstruction":{"role":"user","parts":[{"text":"A."},{"text":"B."}]},"contents":[{"parts":[{"text":"one"}]}]}`,
+			bartizan.Text{System: "A.\nB.", Prompt: "one", Turns: 1},
+		},
+		"contents in snake case": {
+			"gemini.stream", `{"system_instruction":{"parts":[{"text":"A."}]},"contents":[{"role":"model","parts":[{"text":"ok"}]},{"role":"user","parts":[{"text":"two"}]}]}`,
+			bartizan.Text{System: "A.", Prompt: "two", Turns: 1},
+		},
 		"no system here": {"openai.chat", `{"system":"A.","messages":[{"role":"user","content":"x"}]}`, bartizan.Text{Prompt: "x", Turns: 1}},
 		"completion":     {"openai.completions", `{"prompt":"once"}`, bartizan.Text{Prompt: "once", Turns: 1}},
 		"completions":    {"openai.completions", `{"prompt":["once","twice"]}`, bartizan.Text{Prompt: "once\ntwice", Turns: 1}},
@@ -305,6 +313,11 @@ func TestText(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if strings.HasPrefix(c.route, "gemini.") {
+				if _, err := route(t, c.route).Peek([]byte(c.body)); err != nil {
+					t.Error(err)
+				}
+			}
 			if diff := cmp.Diff(c.want, route(t, c.route).Text([]byte(c.body))); diff != "" {
 				t.Errorf("Text (-want +got):\n%s", diff)
 			}

@@ -16,6 +16,9 @@ func (r *Route) Text(body []byte) bartizan.Text {
 	var said []string
 	if r.system != "" {
 		system = valueOf(body, r.system)
+		if system == nil && r.twins {
+			system = valueOf(body, snakeCase(r.system))
+		}
 	}
 	for _, key := range r.said {
 		value := lookup(body, key)
@@ -140,7 +143,11 @@ func chatText(beside, messages []byte) bartizan.Text {
 	var text bartizan.Text
 	var prompt []byte
 	var system []string
-	if said := contentText(beside); said != "" {
+	said := contentText(beside)
+	if len(beside) > 0 && beside[0] == '{' {
+		said = contentText(valueOf(beside, "parts"))
+	}
+	if said != "" {
 		system = append(system, said)
 	}
 	items(messages, func(message []byte) {
