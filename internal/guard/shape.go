@@ -119,12 +119,20 @@ func (s *Shaper) plan(hideUsage bool) wire.Plan {
 // hidesUsage reports whether usage is in the stream only because the guard asked for it.
 func (s *Shaper) hidesUsage() bool { return s.req.Asked.Stream && !s.req.IncludeUsage }
 
-// Tokens tells log-probabilities; it is for the rewriter.
-func (s *Shaper) Tokens(list []bartizan.TokenScore) []bartizan.TokenScore {
-	scores, values := s.rules.TokensOf(s.req.Asked, list, s.route.Alternatives())
+// Tokens tells log-probabilities, of which the first ones were told and counted before; it is
+// for the rewriter.
+func (s *Shaper) Tokens(list []bartizan.TokenScore, again int) []bartizan.TokenScore {
+	var old []bartizan.TokenScore
+	if again > 0 {
+		old, _ = s.rules.TokensOf(s.req.Asked, list[:again], s.route.Alternatives())
+	}
+	told, values := s.rules.TokensOf(s.req.Asked, list[again:], s.route.Alternatives())
 	s.disclosed.Values += int64(values)
-	s.disclosed.Tokens += int64(len(list))
-	return scores
+	s.disclosed.Tokens += int64(len(told))
+	if again > 0 {
+		return append(old, told...)
+	}
+	return told
 }
 
 // Vector tells an embedding; it is for the rewriter. One whose components are whole
@@ -232,6 +240,9 @@ func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
 	case err != nil:
 		return s.unread(dst, ev.Raw, err)
 	case s.rw.Document.HasError:
+		if ev.Framing != wire.FramingSSE {
+			return s.route.AppendEvent(dst, ev, s.failure(), pass), nil
+		}
 		return append(dst, s.route.Dialect.ErrorEvent(ev.Framing, wire.ErrorBody{Kind: wire.ErrorUpstream})...), nil
 	case s.hidesUsage() && s.rw.Document.HasUsage && s.rw.Document.Choices == 0:
 		return dst, nil

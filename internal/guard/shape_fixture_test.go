@@ -46,7 +46,7 @@ var fixtures = map[string][]string{
 	"openai.chat": {
 		`{"id":"c1","object":"chat.completion","created":1767225600,"model":"small-1","choices":[{"index":0,"message":{"role":"assistant","content":"A turret.","refusal":null},"logprobs":null,"finish_reason":"stop"}],` + usage + `}`,
 		`{"id":"c2","object":"chat.completion","created":1767225600,"model":"small-1","choices":[{"index":0,"message":{"role":"assistant","content":"a0a7zz"},"logprobs":{"content":[` + chatTokens + `],"refusal":null},"finish_reason":"stop"}],` + usage + `}`,
-		`{"id":"c3","object":"chat.completion","created":1767225600,"model":"small-1","choices":[{"index":0,"message":{"role":"assistant","content":"x","reasoning":"r1","reasoning_content":"r2","thinking":"r3","tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{\"logprobs\":1}"}}]},"logprobs":{"content":[` + chatTokens + `]},"finish_reason":"stop",` + leakyChoice + `},
+		`{"id":"c3","object":"chat.completion","created":1767225600,"model":"small-1","choices":[{"index":0,"message":{"role":"assistant","content":"a0a7zza0a0a1a1a2","reasoning":"r1","reasoning_content":"r2","thinking":"r3","tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{\"logprobs\":1}"}}]},"logprobs":{"content":[` + chatTokens + `]},"finish_reason":"stop",` + leakyChoice + `},
 			{"index":1,"message":{"role":"assistant","content":[{"type":"text","text":"y"}]},"logprobs":null,"finish_reason":"length","stop_reason":"END"}],` + usage + `,` + leaky + `}`,
 		` { "id" : "c4" , "choices" : [ ] } `,
 		`{"id":"c5","choices":[{"index":0,"message":{"content":null,"refusal":"no"},"logprobs":{"content":null,"refusal":[` + chatTokens + `]},"finish_reason":"stop"}]}`,

@@ -55,8 +55,9 @@ type Plan struct {
 
 // Shaper says what is told of the content that a [Plan] shapes.
 type Shaper interface {
-	// Tokens returns what is told of a list of tokens, one score for each of them.
-	Tokens(list []bartizan.TokenScore) []bartizan.TokenScore
+	// Tokens returns what is told of a list of tokens, one score for each of them. The first
+	// ones, again of them, were told before.
+	Tokens(list []bartizan.TokenScore, again int) []bartizan.TokenScore
 	// Vector returns what is told of an embedding; it may use v's memory. AsIs says that
 	// the embedding passes as it came.
 	Vector(v []float64) (told []float64, asIs bool)
@@ -96,24 +97,23 @@ type Rewriter struct {
 	tree    *node
 	touched [fieldKinds]bool
 	unknown bool // an unknown key was dropped
-	// input are the parts of the prompt's tokens: alone, read from a cache, written to it.
-	input [3]int64
-	more  int64 // tokens of output beside the others
+	counts  []counts
 
-	src, dst  []byte
-	from      int // src[from:] is not yet copied
-	holder    int // where the object begins whose member is edited
-	joint     jointReading
-	thinking  thinkers
-	changed   bool
-	err       error
-	key       []byte
-	vector    Vector
-	values    []float64
-	heard     int    // of the cumulative text, by its last event
-	row       int    // of the input whose scores come next
-	coarsened bool   // a vector was not as it came
-	text      []byte // the piece that Plan.Text hears
+	src, dst   []byte
+	from       int   // src[from:] is not yet copied
+	holder     int   // where the object begins whose member is edited
+	holderNode *node // its place
+	joint      jointReading
+	strands    strands
+	changed    bool
+	err        error
+	key        []byte
+	vector     Vector
+	values     []float64
+	restated   int // bytes of text that would be told again where the answer comes in pieces
+	row        rowNumber
+	coarsened  bool   // a vector was not as it came
+	text       []byte // the piece that Plan.Text hears
 }
 
 // Rewriter returns a rewriter of the route's answers. It takes whole bodies and the
@@ -135,12 +135,14 @@ func (w *Rewriter) DroppedUnknown() bool { return w.unknown }
 // [ErrNotUnderstood], [ErrTooDeep] or of the shaper; then dst is as it was.
 func (w *Rewriter) Rewrite(dst, src []byte) (out []byte, changed bool, err error) {
 	w.src, w.dst, w.from = src, dst, 0
-	w.changed, w.err, w.row = false, nil, 0
+	w.changed, w.err, w.row = false, nil, rowNumber{}
 	w.Document = DocumentFacts{}
+	w.holder, w.holderNode, w.joint = -1, nil, jointReading{}
+	w.strands.enter(w.tree.index)
 	end := -1
 	i := skipSpace(src, 0)
-	if i < len(src) && (src[i] == '{' || src[i] == '[' && w.tree.elem != nil) {
-		end = w.value(w.tree, i, 0)
+	if i < len(src) && (src[i] == '{' || src[i] == '[' && (w.tree.elem != nil || w.tree.kind != bartizan.FieldContent)) {
+		end = w.keep(w.tree, w.verb(w.tree), i, -1)
 	}
 	if end >= 0 && skipSpace(src, end) != len(src) {
 		end = -1
@@ -201,12 +203,9 @@ func (w *Rewriter) scalar(n *node, i, depth int) int {
 	case end < 0 || w.src[i] == 'n':
 		return end
 	case w.src[i] == '"' && n.form == formText:
-		if !n.uncounted {
-			w.hear(n, i, end)
-		}
-		if w.plan.HideThinking && n.kind == bartizan.FieldContent {
-			w.hideThinking(n, i, end)
-		}
+		w.generated(n, i, end)
+	case n.form == formText:
+		return w.odd(i, depth)
 	case w.src[i] != '"' && n.facts:
 		w.count(n, w.src[i:end])
 	}
@@ -216,18 +215,32 @@ func (w *Rewriter) scalar(n *node, i, depth int) int {
 	return end
 }
 
-// hear counts the text at src[i:end] and tells it to whom it concerns.
-func (w *Rewriter) hear(n *node, i, end int) {
-	size := decodedLen(w.src[i:end])
-	told := 0
+// generated counts the text at src[i:end], tells it to whom it concerns, and takes
+// reasoning out of it.
+func (w *Rewriter) generated(n *node, i, end int) {
+	again := 0
 	if n.cumulative {
-		told = min(w.heard, size)
-		w.heard = size
-	}
-	w.Facts.TextBytes += size - told
-	if w.plan.Text != nil {
 		w.text = appendDecoded(w.text[:0], w.src[i:end])
-		w.plan.Text(w.text[told:])
+		again = w.strand(n).hears(w.text)
+	}
+	if !n.uncounted && (!n.restates || w.Facts.TextBytes == w.restated) {
+		w.hear(w.src[i:end], again)
+		if n.restates {
+			w.restated = w.Facts.TextBytes
+		}
+	}
+	if w.plan.HideThinking && n.kind == bartizan.FieldContent {
+		w.hideThinking(n, i, end, again)
+	}
+}
+
+// hear counts text but for its beginning that was heard before, and tells it to whom it
+// concerns.
+func (w *Rewriter) hear(literal []byte, again int) {
+	w.Facts.TextBytes += decodedLen(literal) - again
+	if w.plan.Text != nil {
+		w.text = appendDecoded(w.text[:0], literal)
+		w.plan.Text(w.text[again:])
 	}
 }
 
@@ -266,12 +279,19 @@ func (w *Rewriter) flush(i int) {
 
 func (w *Rewriter) object(n *node, i, depth int) int {
 	w.Document.HasUsage = w.Document.HasUsage || n.form == formUsage
-	if n.joint != nil && w.plan.Verbs[bartizan.FieldLogprobs] == Shape {
-		defer func(outer jointReading) { w.joint = outer }(w.joint)
-		if !w.readJoint(n, i) {
-			return -1
-		}
+	if n.joint == nil || w.plan.Verbs[bartizan.FieldLogprobs] != Shape || w.plan.Shaper == nil {
+		return w.members(n, i, depth)
 	}
+	outer := w.joint
+	if !w.readJoint(n, i) {
+		return -1
+	}
+	end := w.members(n, i, depth)
+	w.joint = outer
+	return end
+}
+
+func (w *Rewriter) members(n *node, i, depth int) int {
 	m := members{b: w.src, i: i}
 	kept := false
 	for m.next() {
@@ -281,7 +301,7 @@ func (w *Rewriter) object(n *node, i, depth int) int {
 			continue
 		}
 		kept = true
-		w.holder = i
+		w.holder, w.holderNode = i, n
 		m.end(w.keep(child, verb, m.value, depth))
 	}
 	return m.done()
@@ -313,12 +333,16 @@ func (w *Rewriter) empty(n *node, i, depth int) int {
 	if end < 0 {
 		return -1
 	}
-	if string(w.src[i:end]) == n.neutral {
+	neutral := n.neutral
+	if neutral == "" {
+		neutral = "null"
+	}
+	if string(w.src[i:end]) == neutral {
 		w.changed = changed
 		return end
 	}
 	w.flush(i)
-	w.dst = append(w.dst, n.neutral...)
+	w.dst = append(w.dst, neutral...)
 	w.from = end
 	w.touched[n.kind] = true
 	return end
@@ -373,15 +397,23 @@ func (w *Rewriter) array(n *node, i, depth int) int {
 		elem = anything
 	}
 	e := elements{b: w.src, i: i}
+	outer := w.strands.at
+	if n.form == formChoices {
+		w.choice()
+		outer = w.strands.at
+	}
 	for e.next() {
 		if n.form == formChoices {
 			w.Document.Choices++
-			if w.plan.HideThinking {
-				w.thinking.choice = choiceOf(w.src, e.value, e.count)
-			}
+			w.strands.element(outer.choice, e.value, e.count)
+		}
+		if elem.kind != bartizan.FieldContent {
+			e.end(w.keep(elem, w.verb(elem), e.value, depth))
+			continue
 		}
 		e.end(w.value(elem, e.value, depth+1))
 	}
+	w.strands.at = outer
 	return e.done()
 }
 
@@ -426,6 +458,7 @@ func (w *Rewriter) shaped(dst []byte, n *node, span []byte) ([]byte, error) {
 	case formVectorList:
 		return w.vectorList(dst, span)
 	case formScores:
+		w.row.enter(w.src, w.holder)
 		return w.scores(dst, span, n.scores), nil
 	case formFingerprint:
 		text, ok := plain(span)
@@ -436,7 +469,7 @@ func (w *Rewriter) shaped(dst []byte, n *node, span []byte) ([]byte, error) {
 	case formTime:
 		return w.times(dst, span, n.unit), nil
 	case formScore:
-		return appendLogprob(dst, w.joint.next()), nil
+		return appendLogprob(dst, w.joint.of(w.holder)), nil
 	default:
 		return append(dst, "null"...), nil
 	}
@@ -448,14 +481,14 @@ func (w *Rewriter) tokens(dst []byte, n *node, span []byte) ([]byte, error) {
 	if err != nil {
 		return dst, fmt.Errorf("read log-probabilities: %w", err)
 	}
+	if w.plan.HideThinking {
+		w.hideTokens(n, lists)
+	}
 	var told [len(lists.Lists)][]bartizan.TokenScore
 	for i, list := range lists.Lists {
 		if list != nil {
-			told[i] = w.plan.Shaper.Tokens(list)
+			told[i] = w.plan.Shaper.Tokens(list, 0)
 		}
-	}
-	if w.plan.HideThinking {
-		w.hideTokens(n, told[0])
 	}
 	return lists.Append(dst, told, w.plan.Verbs[bartizan.FieldTokenIDs] == Keep), nil
 }
@@ -623,6 +656,9 @@ func (w *Rewriter) verb(n *node) Verb {
 			return Shape
 		}
 	case formTokens, formVector, formScores, formFingerprint, formTime, formScore, formTops, formTuples, formVectorList:
+		if verb == Shape && w.plan.Shaper == nil && n.neutral != "" {
+			return Drop
+		}
 	case formJoint:
 		if verb == Shape {
 			return Keep
@@ -630,11 +666,22 @@ func (w *Rewriter) verb(n *node) Verb {
 	case formTensor:
 		return Keep // each of its kinds has its own verb
 	default:
-		if verb == Shape {
+		switch {
+		case verb == Shape && n.lists:
+			return Keep // each of its elements is shaped
+		case verb == Shape:
 			return Drop
 		}
 	}
 	return verb
+}
+
+// counts are the tokens that one of several answers of a request counts.
+type counts struct {
+	choice int
+	// input are the parts of the prompt's tokens: alone, read from a cache, written to it.
+	input                           [3]int64
+	output, more, cached, reasoning int64
 }
 
 // count takes the number of a usage object. What was counted before the answer was
@@ -644,27 +691,48 @@ func (w *Rewriter) count(n *node, span []byte) {
 	if err != nil || number < 0 || number > maxTokens {
 		return
 	}
-	usage := &w.Facts.Usage
+	c := w.countsOf(w.choice())
 	switch n.form {
 	case formPromptTokens:
-		w.input[0] = number
+		c.input[0] = number
 		w.Facts.HasUsage = w.Facts.HasUsage || !n.early
 	case formOutputTokens:
-		usage.OutputTokens, w.Facts.HasUsage = number+w.more, true
+		c.output, w.Facts.HasUsage = number, true
 	case formCachedTokens:
-		usage.CachedTokens = number
+		c.cached = number
 	case formCacheReadTokens:
-		usage.CachedTokens, w.input[1] = number, number
+		c.cached, c.input[1] = number, number
 	case formCacheWriteTokens:
-		w.input[2] = number
+		c.input[2] = number
 	case formReasoningTokens:
-		usage.ReasoningTokens = number
+		c.reasoning = number
 	case formMoreTokens:
-		usage.ReasoningTokens = number
-		w.more, usage.OutputTokens = number, usage.OutputTokens-w.more+number
+		c.reasoning, c.more = number, number
 	default:
+		return
 	}
-	usage.InputTokens = w.input[0] + w.input[1] + w.input[2]
+	usage := bartizan.Usage{Estimated: w.Facts.Usage.Estimated}
+	for i := range w.counts {
+		c := &w.counts[i]
+		usage.InputTokens += c.input[0] + c.input[1] + c.input[2]
+		usage.OutputTokens += c.output + c.more
+		usage.CachedTokens += c.cached
+		usage.ReasoningTokens += c.reasoning
+	}
+	w.Facts.Usage = usage
+}
+
+// countsOf returns the counts of one choice. Those of more choices than any request may
+// have fall together.
+func (w *Rewriter) countsOf(choice int) *counts {
+	const most = 4096
+	for i := range w.counts {
+		if w.counts[i].choice == choice || i == most {
+			return &w.counts[i]
+		}
+	}
+	w.counts = append(w.counts, counts{choice: choice})
+	return &w.counts[len(w.counts)-1]
 }
 
 // maxTokens is the greatest count of tokens that is believed.

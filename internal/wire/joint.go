@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"bartizan"
@@ -19,23 +20,41 @@ type joint struct {
 	// id and text where tuple is set.
 	token, logprob, id string
 	tuple              bool
+	// length is the key of how many tokens were told so far, where events may tell all of
+	// them from the first or only the next ones.
+	length string
 }
 
-// jointReading is what was told of the tokens of the object that is edited, in order.
+// jointReading is what is told of the tokens of the object that is edited, in order.
 type jointReading struct {
-	joint *joint
-	told  []bartizan.TokenScore
-	at    int // of the token whose log-probability is written next
-	tops  int // of the token whose alternatives are written next
+	joint  *joint
+	told   []bartizan.TokenScore
+	at     []int  // where in the document each token's entry lies
+	hidden []bool // tokens of reasoning
+	next   int    // the token that is expected to be written next
+	tops   int    // of the token whose alternatives are written next
 }
 
-// next returns the next token's log-probability.
-func (r *jointReading) next() float64 {
-	if r.at >= len(r.told) {
-		return bartizan.LogprobWithheld
+// find returns which token's entry lies at an index; -1 for none.
+func (r *jointReading) find(at int) int {
+	if r.next < len(r.at) && r.at[r.next] == at {
+		r.next++
+		return r.next - 1
 	}
-	r.at++
-	return r.told[r.at-1].Logprob
+	k, ok := slices.BinarySearch(r.at, at)
+	if !ok {
+		return -1
+	}
+	r.next = k + 1
+	return k
+}
+
+// of returns the log-probability of the token whose entry lies at an index.
+func (r *jointReading) of(at int) float64 {
+	if k := r.find(at); k >= 0 {
+		return r.told[k].Logprob
+	}
+	return bartizan.LogprobWithheld
 }
 
 // nextTops returns the next token's alternatives.
@@ -47,6 +66,9 @@ func (r *jointReading) nextTops() []bartizan.TokenAlternative {
 	return r.told[r.tops-1].Top
 }
 
+// offsetIn returns where a part of src begins in it.
+func offsetIn(src, part []byte) int { return cap(src) - cap(part) }
+
 // readJoint reads the tokens of the object at src[i] and has them shaped; false is for
 // what is not of the shape.
 func (w *Rewriter) readJoint(n *node, i int) bool {
@@ -57,16 +79,20 @@ func (w *Rewriter) readJoint(n *node, i int) bool {
 	}
 	object := w.src[i:end]
 	var list []bartizan.TokenScore
+	var texts []string
+	reading := jointReading{joint: j}
 	ok := true
 	entries(lookup(object, j.list), j.tuple, func(entry []byte) {
-		t, fine := j.entry(entry)
-		list, ok = append(list, bartizan.TokenScore{Token: t.Token, Logprob: t.Logprob}), ok && fine
+		t, text, fine := j.entry(entry)
+		ok = ok && fine
+		list, texts = append(list, bartizan.TokenScore{Token: t.Token, Logprob: t.Logprob}), append(texts, text)
+		reading.at = append(reading.at, offsetIn(w.src, entry))
 	})
 	k := 0
 	each := func(tops []byte) {
 		if k < len(list) {
 			entries(tops, j.tuple, func(entry []byte) {
-				t, fine := j.entry(entry)
+				t, _, fine := j.entry(entry)
 				list[k].Top, ok = append(list[k].Top, t), ok && fine
 			})
 		}
@@ -83,29 +109,41 @@ func (w *Rewriter) readJoint(n *node, i int) bool {
 		w.err = fmt.Errorf("read log-probabilities: %w", ErrNotUnderstood)
 		return false
 	}
-	told := list
-	if len(list) > 0 {
-		texts := list
-		told = w.plan.Shaper.Tokens(list)
-		if w.plan.HideThinking {
-			w.hideJoint(n, j, lookup(object, j.list), texts, told)
-		}
-	}
-	w.joint = jointReading{joint: j, told: told}
+	w.tellJoint(n, object, &reading, list, texts)
+	w.joint = reading
 	return true
 }
 
-// hideJoint withholds what is told of tokens that belong to reasoning.
-func (w *Rewriter) hideJoint(n *node, j *joint, list []byte, tokens, told []bartizan.TokenScore) {
-	t := w.thinking.of(n)
-	k := 0
-	entries(list, j.tuple, func(entry []byte) {
-		text, _ := plain(valueOf(entry, j.token))
-		if k < len(told) && t.state != thinkingOver && text != "" && t.next(text) == "" {
-			told[k] = bartizan.TokenScore{Token: tokens[k].Token, Logprob: bartizan.LogprobWithheld}
+// tellJoint has the tokens shaped.
+func (w *Rewriter) tellJoint(n *node, object []byte, r *jointReading, list []bartizan.TokenScore, texts []string) {
+	if len(list) == 0 {
+		return
+	}
+	again := 0
+	if length := r.joint.length; length != "" {
+		s := w.strand(n)
+		again = min(s.tokens, len(list))
+		if so, ok := wholeNumber(valueOf(object, length)); ok {
+			again = min(max(len(list)-(so-s.tokens), 0), len(list))
 		}
-		k++
-	})
+		s.tokens += len(list) - again
+	}
+	r.hidden = make([]bool, len(list))
+	if w.plan.HideThinking {
+		hidden := w.reasoned(n, again, len(list), func(k int) string { return texts[k] })
+		for k := range list {
+			if r.hidden[k] = hidden(k); r.hidden[k] {
+				list[k] = bartizan.TokenScore{Logprob: math.NaN()}
+				w.touched[bartizan.FieldReasoning] = true
+			}
+		}
+	}
+	if r.told = w.plan.Shaper.Tokens(list, again); len(r.told) != len(list) {
+		r.told = make([]bartizan.TokenScore, len(list))
+		for k := range r.told {
+			r.told[k].Logprob = bartizan.LogprobWithheld
+		}
+	}
 }
 
 // within returns the list of alternatives that an element of tops is or holds.
@@ -132,17 +170,16 @@ func entries(list []byte, tuple bool, fn func(entry []byte)) {
 		fn(list)
 		return
 	}
-	items(list, func(item []byte) {
-		if item[0] != 'n' {
-			fn(item)
-		}
-	})
+	items(list, fn)
 }
 
-// entry reads one token; its name is its id, where it has one, since texts of different
-// tokens can be equal.
-func (j *joint) entry(entry []byte) (t bartizan.TokenAlternative, ok bool) {
+// entry reads one token and its text; its name is its id, where it has one, since texts of
+// different tokens can be equal.
+func (j *joint) entry(entry []byte) (t bartizan.TokenAlternative, word string, ok bool) {
 	t.Logprob = math.NaN()
+	if len(entry) == 0 || entry[0] == 'n' {
+		return t, "", true
+	}
 	var number, id, text []byte
 	if j.tuple {
 		k := 0
@@ -158,18 +195,18 @@ func (j *joint) entry(entry []byte) (t bartizan.TokenAlternative, ok bool) {
 			k++
 		})
 		if k == 0 {
-			return t, false
+			return t, "", false
 		}
 	} else {
-		if len(entry) == 0 || entry[0] != '{' {
-			return t, false
+		if entry[0] != '{' {
+			return t, "", false
 		}
 		number, id, text = valueOf(entry, j.logprob), valueOf(entry, j.id), valueOf(entry, j.token)
 	}
 	if len(number) > 0 && number[0] != 'n' {
 		f, err := strconv.ParseFloat(string(number), 64)
 		if err != nil && !math.IsInf(f, 0) {
-			return t, false
+			return t, "", false
 		}
 		t.Logprob = f
 	}
@@ -178,7 +215,8 @@ func (j *joint) entry(entry []byte) (t bartizan.TokenAlternative, ok bool) {
 	} else {
 		t.Token = string(text)
 	}
-	return t, true
+	word, _ = plain(text)
+	return t, word, true
 }
 
 // jointList edits a list that belongs to the joint reading: the tuples of the tokens, or
@@ -203,7 +241,15 @@ func (w *Rewriter) jointList(n *node, i int) int {
 				w.dst = append(w.dst, ',')
 			}
 			first = false
-			w.dst = w.jointEntry(w.dst, w.joint.joint, item, w.joint.next())
+			k := w.joint.find(offsetIn(w.src, item))
+			switch {
+			case k < 0 || item[0] == 'n':
+				w.dst = append(w.dst, "null"...)
+			case w.joint.hidden[k]:
+				w.dst = append(w.dst, "[-9999.0,null,null]"...)
+			default:
+				w.dst = w.jointEntry(w.dst, w.joint.joint, item, w.joint.told[k].Logprob)
+			}
 		})
 		w.dst = append(w.dst, ']')
 	case isFlat(span, w.joint.joint):
@@ -239,7 +285,7 @@ func (w *Rewriter) jointTops(dst []byte, j *joint, list []byte) []byte {
 		}
 		done := false
 		entries(list, j.tuple, func(entry []byte) {
-			if t, ok := j.entry(entry); !done && ok && t.Token == told.Token {
+			if t, _, ok := j.entry(entry); !done && ok && t.Token == told.Token {
 				dst, done = w.jointEntry(dst, j, entry, told.Logprob), true
 			}
 		})

@@ -35,7 +35,9 @@ func (w *Rewriter) scores(dst, span []byte, kind ScoreKind) []byte {
 		return w.scoreList(dst, span, kind)
 	case '{':
 		return w.scoreObject(dst, span, kind)
-	case '"', 't', 'f', 'n':
+	case '"':
+		return w.scoreText(dst, span)
+	case 't', 'f', 'n':
 		return append(dst, span...)
 	default:
 		w.values = append(w.values[:0], number(span))
@@ -44,17 +46,63 @@ func (w *Rewriter) scores(dst, span []byte, kind ScoreKind) []byte {
 	}
 }
 
-// told has scores shaped. They are of the input that their holder's index names, or else of
-// the next one.
-func (w *Rewriter) told(v []float64, kind ScoreKind) {
-	row := w.row
-	w.row++
-	if w.src[w.holder] == '{' {
-		if end := skipValue(w.src, w.holder); end > 0 {
-			if index, ok := wholeNumber(valueOf(w.src[w.holder:end], "index")); ok {
-				row = index
-			}
+// scoreText tells text that stands where scores do: a name, or a number in quotes.
+func (w *Rewriter) scoreText(dst, span []byte) []byte {
+	text, _ := plain(span)
+	value, rest, classified := classification(text)
+	if !classified {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || f == math.Trunc(f) {
+			return append(dst, span...)
 		}
+		value = f
+	}
+	w.values = append(w.values[:0], value)
+	w.told(w.values, ScoresScalar)
+	told := w.values[0]
+	switch {
+	case math.IsNaN(told) || math.IsInf(told, 0):
+		return append(dst, "null"...)
+	case classified:
+		return appendQuoted(dst, string(appendNumber(nil, told))+":"+rest)
+	default:
+		return appendQuoted(dst, string(appendNumber(nil, told)))
+	}
+}
+
+// rowNumber counts the inputs whose scores are told.
+type rowNumber struct {
+	next   int
+	holder int // one more than where the object lies whose index was read last
+	named  int // one more than the index, or 0
+}
+
+// enter begins the scores that the object at src[holder] has. They are of the input that
+// its index names, or else of the next one.
+func (r *rowNumber) enter(src []byte, holder int) {
+	if r.holder == holder+1 {
+		return
+	}
+	r.holder, r.named = holder+1, 0
+	if holder < 0 || src[holder] != '{' {
+		return
+	}
+	if end := skipValue(src, holder); end > 0 {
+		if index, ok := wholeNumber(valueOf(src[holder:end], "index")); ok && index >= 0 {
+			r.named = index + 1
+		}
+	}
+}
+
+// told has scores shaped. A class alone excludes no other.
+func (w *Rewriter) told(v []float64, kind ScoreKind) {
+	row := w.row.next
+	w.row.next++
+	if w.row.named > 0 {
+		row = w.row.named - 1
+	}
+	if len(v) == 1 && kind == ScoresExclusive {
+		kind = ScoresScalar
 	}
 	w.plan.Shaper.Scores(v, kind, row)
 }

@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"strconv"
+	"bytes"
 	"strings"
 
 	"bartizan"
@@ -16,29 +16,6 @@ var thinkingMarks = [...][2]string{ //nolint:gochecknoglobals // a static table
 	{"<thought>", "</thought>"},
 	{"[THINK]", "[/THINK]"},
 	{"◁think▷", "◁/think▷"},
-}
-
-// thinkers are the texts of an answer, each of which may begin with reasoning.
-type thinkers struct {
-	choice int
-	all    map[thinkerKey]*thinker
-}
-
-// thinkerKey is one text: a field of one choice.
-type thinkerKey struct {
-	node   *node
-	choice int
-}
-
-func (t *thinkers) of(n *node) *thinker {
-	key := thinkerKey{n, t.choice}
-	if t.all[key] == nil {
-		if t.all == nil {
-			t.all = map[thinkerKey]*thinker{}
-		}
-		t.all[key] = &thinker{}
-	}
-	return t.all[key]
 }
 
 // thinker takes reasoning off the beginning of one text that comes in pieces.
@@ -118,10 +95,10 @@ func overlap(text, mark string) int {
 	return 0
 }
 
-// hideThinking edits the text at src[i:end].
-func (w *Rewriter) hideThinking(n *node, i, end int) {
-	t := w.thinking.of(n)
-	if n.cumulative {
+// hideThinking edits the text at src[i:end], the beginning of which earlier events told.
+func (w *Rewriter) hideThinking(n *node, i, end, again int) {
+	t := &w.strand(n).thinker
+	if again > 0 {
 		*t = thinker{}
 	}
 	if t.state == thinkingOver {
@@ -138,27 +115,74 @@ func (w *Rewriter) hideThinking(n *node, i, end int) {
 	w.touched[bartizan.FieldReasoning] = true
 }
 
-// hideTokens empties the tokens that belong to reasoning: they would tell its text.
-func (w *Rewriter) hideTokens(n *node, told []bartizan.TokenScore) {
-	t := w.thinking.of(n)
-	for i := range told {
-		if t.state == thinkingOver {
-			return
-		}
-		if told[i].Token != "" && t.next(told[i].Token) == "" {
-			told[i] = bartizan.TokenScore{Logprob: bartizan.LogprobWithheld}
+// hideTokens withholds the tokens that belong to reasoning: they would tell its text.
+func (w *Rewriter) hideTokens(n *node, lists *TokenLists) {
+	tokens := lists.Lists[0]
+	hidden := w.reasoned(n, 0, len(tokens), func(k int) string { return tokens[k].Token })
+	for k := range tokens {
+		if hidden(k) {
+			lists.hide(0, k)
+			w.touched[bartizan.FieldReasoning] = true
 		}
 	}
 }
 
-// choiceOf returns the number of the choice at b[i], which is the at-th of its list.
-func choiceOf(b []byte, i, at int) int {
-	end := skipValue(b, i)
-	if end < 0 {
-		return at
+// reasoned tells which of some tokens at a place, told in order, belong to reasoning. If
+// their holder tells its reasoning beside its text, those are all before the text; else
+// those between the marks. It must be asked for each token in turn.
+func (w *Rewriter) reasoned(n *node, again, count int, token func(k int) string) func(k int) bool {
+	if w.holderNode != nil && w.holderNode.thinks {
+		var said, thought []byte
+		w.spoken(w.holderNode, w.holder, &said, &thought)
+		if len(thought) > 0 {
+			var all []byte
+			starts := make([]int, count)
+			for k := range count {
+				starts[k] = len(all)
+				all = append(all, token(k)...)
+			}
+			from := len(all) + 1
+			if at := bytes.LastIndex(all, said); at >= 0 && len(said) > 0 {
+				from = at
+			}
+			return func(k int) bool { return starts[k] < from }
+		}
 	}
-	if index, err := strconv.Atoi(string(valueOf(b[i:end], "index"))); err == nil {
-		return index
+	t := &w.strand(n).thinker
+	if again > 0 {
+		*t = thinker{}
 	}
-	return at
+	return func(k int) bool {
+		text := token(k)
+		return t.state != thinkingOver && text != "" && t.next(text) == ""
+	}
+}
+
+// spoken gathers the reasoning and the first text that the object at src[i] tells.
+func (w *Rewriter) spoken(n *node, i int, said, thought *[]byte) {
+	end := skipValue(w.src, i)
+	if end < 0 || checkValue(w.src, i, 0) != end {
+		return
+	}
+	var walk func(n *node, value []byte)
+	walk = func(n *node, value []byte) {
+		switch {
+		case value[0] == '"' && n.form == formText && n.kind == bartizan.FieldContent && !n.uncounted:
+			if len(*said) == 0 { // what a tool is called with is written otherwise
+				*said = appendDecoded(*said, value)
+			}
+		case value[0] == '"' && n.form == formText && n.kind != bartizan.FieldContent:
+			*thought = appendDecoded(*thought, value)
+		case value[0] == '[' && n.elem != nil:
+			items(value, func(item []byte) { walk(n.elem, item) })
+		case value[0] == '{':
+			n := n.of(value)
+			eachMember(value, func(name string, inner []byte) {
+				if child := n.child([]byte(name)); child != nil {
+					walk(child, inner)
+				}
+			})
+		}
+	}
+	walk(n, w.src[i:end])
 }

@@ -19,6 +19,7 @@ type TokenLists struct {
 	span   []byte
 	legacy bool
 	alone  bool    // one list, not in an object
+	hidden bool    // some tokens are
 	ids    bool    // ids in place of tokens may pass
 	has    [2]bool // the list was there; otherwise it is null
 	tokens [2][]tokenSpans
@@ -322,6 +323,15 @@ func (t *TokenLists) Append(dst []byte, scores [2][]bartizan.TokenScore, ids boo
 	return append(dst, '}')
 }
 
+// hide takes out of a list what a token is.
+func (t *TokenLists) hide(which, k int) {
+	t.hidden = true
+	t.Lists[which][k] = bartizan.TokenScore{Logprob: math.NaN()}
+	if !t.legacy {
+		t.tokens[which][k] = tokenSpans{}
+	}
+}
+
 func (t *TokenLists) appendList(dst []byte, which int, scores []bartizan.TokenScore) []byte {
 	if !t.has[which] {
 		return append(dst, "null"...)
@@ -456,7 +466,7 @@ func (t *TokenLists) appendAlternatives(dst []byte, tops []bartizan.TokenAlterna
 
 // isOffsets reports whether the offsets are one whole number per token.
 func (t *TokenLists) isOffsets() bool {
-	if t.offset[1] == 0 || t.span[t.offset[0]] != '[' {
+	if t.hidden || t.offset[1] == 0 || t.span[t.offset[0]] != '[' {
 		return false
 	}
 	count := 0

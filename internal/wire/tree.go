@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -12,8 +13,9 @@ import (
 type answerField struct {
 	kind bartizan.Field
 	// paths are separated by spaces. A path is keys joined by dots; [] enters an
-	// array; a final .** takes everything below. After a key, ?(name=value) is for the
-	// objects there that have such a member; all that is known of them stands under it.
+	// array; a final .** takes everything below; a lone dot is the document itself. After
+	// a key, ?(name=value) is for the objects there that have such a member; all that is
+	// known of them stands under it.
 	paths string
 	// form is how the content is encoded, where that matters.
 	form form
@@ -26,10 +28,13 @@ type answerField struct {
 	scores ScoreKind
 	// unit is what a time counts.
 	unit time.Duration
-	// uncounted is set on text that stands elsewhere in the answer too.
-	uncounted bool
-	// cumulative is set on text that each event of a stream tells from its beginning.
+	// uncounted is set on text that stands elsewhere in the answer too, and restates on
+	// text that does so where the answer came in pieces.
+	uncounted, restates bool
+	// cumulative is set on text that an event of a stream may tell from its beginning.
 	cumulative bool
+	// index is the key by which an event says to which of several answers it belongs.
+	index string
 	// joint is set on an object whose tokens and alternatives lie in separate lists.
 	joint *joint
 }
@@ -75,9 +80,12 @@ type node struct {
 	unit    time.Duration
 	joint   *joint
 	// As in an answerField.
-	uncounted, cumulative bool
-	variants              []variant
-	facts                 bool // this node or one below it has a form that facts are taken from
+	uncounted, restates, cumulative bool
+	index                           string
+	variants                        []variant
+	facts                           bool // this node or one below it has a form that facts are taken from
+	thinks                          bool // reasoning may lie below
+	lists                           bool // its elements are shaped, each for itself
 
 	leaf bool  // scalars are expected here
 	open bool  // anything is
@@ -154,13 +162,27 @@ func (f form) counted() bool {
 	}
 }
 
+// shaped reports whether a plan can have content of the form told coarsely.
+func (f form) shaped() bool {
+	switch f {
+	case formTokens, formVector, formVectorList, formScores, formFingerprint, formTime, formScore, formTops, formTuples:
+		return true
+	default:
+		return false
+	}
+}
+
 func (n *node) place(path string, f answerField) {
 	at, named := n, n
 	counted := f.form.counted() && !f.uncounted
+	thinks := f.form == formText && (f.kind == bartizan.FieldReasoning || f.kind == bartizan.FieldSummary)
+	if path == "." {
+		path = ""
+	}
 	for path != "" {
 		var part string
 		part, path = cutPart(path)
-		at.facts = at.facts || counted
+		at.facts, at.thinks = at.facts || counted, at.thinks || thinks
 		if part == "**" {
 			at.open = true
 			break
@@ -171,27 +193,30 @@ func (n *node) place(path string, f answerField) {
 		}
 		named = at
 		for range strings.Count(part, "[]") {
-			at.facts = at.facts || counted
+			at.facts, at.thinks = at.facts || counted, at.thinks || thinks
 			if at.elem == nil {
 				at.elem = &node{}
 			}
 			at = at.elem
 		}
 		if selector != "" {
-			at.facts = at.facts || counted
+			at.facts, at.thinks = at.facts || counted, at.thinks || thinks
 			at = at.variant(strings.Trim(selector, "()"))
 			named = at
 		}
 	}
 	at.facts = at.facts || counted
-	if !at.open && f.form != formUsage && f.form != formChoices && f.form != formJoint {
+	switch {
+	case at.open, at == n, f.form == formUsage, f.form == formChoices, f.form == formJoint:
+	default:
 		at.leaf = true
 	}
 	at.kind, at.form, at.neutral, at.early = f.kind, f.form, f.neutral, f.early
 	at.scores, at.unit, at.joint = f.scores, f.unit, f.joint
-	at.uncounted, at.cumulative = f.uncounted, f.cumulative
-	if f.kind != bartizan.FieldContent {
+	at.uncounted, at.restates, at.cumulative, at.index = f.uncounted, f.restates, f.cumulative, f.index
+	if f.kind != bartizan.FieldContent && named != n {
 		named.kind = f.kind // a list of what is not content is not content either
+		named.lists = named != at && f.form.shaped()
 	}
 }
 
@@ -238,8 +263,17 @@ type variant struct {
 
 // of returns the table for an object in the node's place.
 func (n *node) of(object []byte) *node {
+	var key string
+	var value []byte
 	for _, v := range n.variants {
-		if string(valueOf(object, v.key)) == v.value {
+		if v.key != key {
+			key, value = v.key, valueOf(object, v.key)
+			if bytes.IndexByte(value, '\\') >= 0 {
+				text, _ := plain(value)
+				value = appendQuoted(nil, text)
+			}
+		}
+		if string(value) == v.value {
 			return v.node
 		}
 	}
