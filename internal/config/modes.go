@@ -15,10 +15,10 @@ func (m *modesFile) take(c detect.Config) {
 }
 
 // modes are those of detectors that do not act; nil if all do.
-func (m modesFile) modes() map[string]detect.Mode {
+func (m *modesFile) modes() map[string]detect.Mode {
 	var out map[string]detect.Mode
 	for i, name := range detect.Detectors() {
-		if mode := detect.Mode(m[i]); mode != detect.ModeAct {
+		if mode := detect.Mode((*m)[i]); mode != detect.ModeAct {
 			if out == nil {
 				out = map[string]detect.Mode{}
 			}
