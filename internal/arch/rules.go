@@ -145,7 +145,7 @@ func testModules() []string {
 		"pgregory.net/rapid", "github.com/rogpeppe/go-internal", "github.com/google/go-cmp",
 		"go.uber.org/goleak", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto",
 		"github.com/alicebob/miniredis/v2", "github.com/openai/openai-go", "github.com/anthropics/anthropic-sdk-go",
-		"github.com/dlclark/regexp2/v2",
+		"github.com/dlclark/regexp2/v2", "google.golang.org/genai",
 	}
 }
 
