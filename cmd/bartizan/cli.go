@@ -66,6 +66,7 @@ type cli struct {
 	Cases    casesCmd    `cmd:"" help:"List, show, open and decide cases."`
 	Grants   grantsCmd   `cmd:"" help:"List and revoke higher limits that were granted."`
 	Policy   policyCmd   `cmd:"" help:"Question the policy: what in it is wrong."`
+	Coarsen  coarsenCmd  `cmd:"" help:"Show what a profile leaves of a recorded answer."`
 	Cost     costCmd     `cmd:"" help:"Work out what collecting answers costs under the policy."`
 	Scan     scanCmd     `cmd:"" help:"Find extraction in logs."`
 	Replay   replayCmd   `cmd:"" help:"Show what a policy would have done to recorded traffic."`

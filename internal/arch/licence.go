@@ -13,7 +13,7 @@ import (
 var ErrNoLicence = errors.New("no known licence")
 
 // Licence names the licences in the files LICENSE, LICENCE or COPYING at the root of
-// a module, as an SPDX expression. A module without such a file, with a text that is
+// a module, or LICENSE-MIT and the like, as an SPDX expression. A module without such a file, with a text that is
 // not known, or with one of the GNU licences, is [ErrNoLicence].
 func Licence(module fs.FS) (string, error) {
 	entries, err := fs.ReadDir(module, ".")
@@ -44,6 +44,9 @@ func Licence(module fs.FS) (string, error) {
 
 func isLicenceFile(name string) bool {
 	base := strings.ToUpper(strings.TrimSuffix(name, path.Ext(name)))
+	if of, which, split := strings.Cut(base, "-"); split && (which == "MIT" || which == "BSD" || which == "APACHE") {
+		base = of // a file for each licence that may be chosen
+	}
 	switch strings.ToLower(path.Ext(name)) {
 	case "", ".txt", ".md":
 		return base == "LICENSE" || base == "LICENCE" || base == "COPYING"

@@ -99,6 +99,7 @@ var signs = []struct { //nolint:gochecknoglobals // a static table
 	engine wire.Engine
 	fits   func(answer map[string]any) bool
 }{
+	{"/v1/models", wire.EngineOpenAI, ownedBy("bartizan")}, // the built-in one, which has routes of many engines
 	{"/get_model_info", wire.EngineSGLang, hasKeys("model_path", "is_generation")},
 	{"/v1/models", wire.EngineVLLM, ownedBy("vllm")},
 	{"/v1/models", wire.EngineSGLang, ownedBy("sglang")},
