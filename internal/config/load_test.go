@@ -174,8 +174,8 @@ func TestEveryKey(t *testing.T) {
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("Load(full) (-want +got):\n%s", diff)
 	}
-	if len(warnings) != 6 {
-		t.Errorf("%d warnings, %q; want one for each of the six settings that do nothing yet", len(warnings), warnings)
+	if len(warnings) != 5 {
+		t.Errorf("%d warnings, %q; want one for each of the five settings that do nothing yet", len(warnings), warnings)
 	}
 	allSet(t, "Config", reflect.ValueOf(c), reflect.ValueOf(config.Default()))
 }

@@ -129,7 +129,7 @@ func (p *profileFile) fields() []field {
 			{key: "wait", doc: "Join the text of events that come within this time.", kind: duration{&p.Stream.Wait, 0, maxWait, true}},
 			{key: "join", doc: "Join the text of this many events.", kind: few{count{&p.Stream.Join, 1, 1000}}},
 			{key: "pad", doc: "Fill events up to a common size.", kind: truth{to: &p.Stream.Pad}},
-		}}, idle: "the gateway does not do it yet", when: func() bool { return p.Stream != coarsen.Stream{} }},
+		}}},
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"bartizan"
+	"bartizan/internal/guard"
 	"bartizan/internal/wire"
 )
 
@@ -16,6 +18,10 @@ import (
 type streamer struct {
 	*call
 	framing wire.Framing
+	joiner  *guard.Joiner // nil where events leave as they come
+	mu      sync.Mutex    // of the writer and the joiner, where events may leave by time
+	late    *time.Timer   // sends what is held back
+	ended   bool
 	// The rare chores of a long stream were last done then.
 	deadlineAt, progressAt time.Time
 }
@@ -40,7 +46,12 @@ func (c *call) stream(body io.Reader, framing wire.Framing) {
 		pool.Put(reader)
 		c.gateway.release(out)
 	}()
-	s := streamer{call: c, framing: framing}
+	rules := c.admission.Profile.Stream
+	if rules.Join > 1 && rules.Wait == 0 {
+		rules.Wait = joinFor
+	}
+	s := &streamer{call: c, framing: framing, joiner: guard.NewJoiner(c.route, rules, framing)}
+	defer s.stopLate()
 	for {
 		event, err := reader.Next()
 		if err != nil {
@@ -53,10 +64,51 @@ func (c *call) stream(body io.Reader, framing wire.Framing) {
 			s.end(err)
 			return
 		}
-		if !s.send(out.bytes, !reader.Buffered()) {
+		if !s.pass(out.bytes, !reader.Buffered(), rules.Wait) {
 			c.abort()
 			return
 		}
+	}
+}
+
+// joinFor is how long text waits to be joined where only the number of events is set: a
+// model that pauses must not hold back what it has said.
+const joinFor = 250 * time.Millisecond
+
+// pass sends an event's bytes, or has them wait to be joined.
+func (s *streamer) pass(event []byte, flush bool, wait time.Duration) bool {
+	if s.joiner == nil {
+		return s.send(event, flush)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sent := s.send(s.joiner.Add(nil, event), flush)
+	if s.joiner.Holds() && wait > 0 && s.late == nil {
+		s.late = time.AfterFunc(wait, s.sendHeld)
+	}
+	return sent
+}
+
+// sendHeld sends what was held back.
+func (s *streamer) sendHeld() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = nil
+	if s.joiner.Holds() && !s.ended {
+		s.put(s.joiner.Flush(nil), true) // a client that is gone is noticed by the next event
+	}
+}
+
+// stopLate makes sure that nothing is sent any more.
+func (s *streamer) stopLate() {
+	if s.joiner == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	if s.late != nil {
+		s.late.Stop()
 	}
 }
 
@@ -77,6 +129,11 @@ func (s *streamer) start() {
 // send writes one event's bytes; it returns false when the client is gone.
 func (s *streamer) send(p []byte, flush bool) bool {
 	s.chores(time.Now())
+	return s.put(p, flush)
+}
+
+// put is send without the chores.
+func (s *streamer) put(p []byte, flush bool) bool {
 	if len(p) > 0 {
 		if !s.wrote {
 			s.start()
@@ -108,6 +165,12 @@ func (s *streamer) chores(now time.Time) {
 // end closes a stream. After a fault the client gets an error event and a broken
 // connection, so that it cannot take a cut answer for a whole one.
 func (s *streamer) end(err error) {
+	if s.joiner != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended = true
+		s.send(s.joiner.Flush(nil), true) // a client that is gone changes nothing of how it ends
+	}
 	s.takeAdjusted()
 	if errors.Is(err, io.EOF) {
 		s.exchange.Outcome = bartizan.OutcomeAnswered
