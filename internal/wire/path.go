@@ -34,6 +34,14 @@ func compilePath(path string) pathPattern {
 	return p
 }
 
+// spelled is how much of a path is spelled out.
+func (p pathPattern) spelled() (size int) {
+	for _, part := range p.parts {
+		size += len(part.literal)
+	}
+	return size
+}
+
 // match reports whether an escaped path fits, and which model it names.
 func (p pathPattern) match(path string) (model string, ok bool) {
 	if len(p.parts) == 1 && p.parts[0].name == "" {

@@ -36,6 +36,8 @@ func TestFind(t *testing.T) {
 		"model":              {"GET", "/v1/models/small-1", "openai.model", true},
 		"model with slash":   {"GET", "/v1/models/house/small-1", "openai.model", true},
 		"model escaped":      {"GET", "/v1/models/house%2Fsmall-1", "openai.model", true},
+		"model and more":     {"GET", "/v1/models/house/small-1/metadata", "tfserving.get.v1.models.{model}.metadata", true},
+		"more is escaped":    {"GET", "/v1/models/small-1%2Fmetadata", "tfserving.get.v1.models.{model}.metadata", true},
 		"messages":           {"POST", "/v1/messages", "anthropic.messages", true},
 		"no batches":         {"POST", "/v1/messages/batches", "anthropic.post.v1.messages.batches", true},
 		"other method":       {"GET", "/v1/chat/completions", "", true},

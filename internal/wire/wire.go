@@ -12,7 +12,11 @@
 // that what is not changed leaves byte for byte as it came.
 package wire
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // Dialect is a provider's way of speaking: the shape of its errors and the names
 // of its headers.
@@ -81,8 +85,17 @@ type Found struct {
 }
 
 // Lookup returns the routes of a method and an escaped path. A path must match exactly:
-// other letter case, doubled or trailing slashes and dot segments make it unknown.
+// other letter case, doubled or trailing slashes and dot segments make it unknown. Slashes
+// that a model's name escapes count as such, for servers take them so.
 func Lookup(method, path string) Found {
+	found := lookupExact(method, path)
+	if len(found.Routes) == 0 || !strings.Contains(path, "%") {
+		return found
+	}
+	return lookupExact(method, strings.NewReplacer("%2F", "/", "%2f", "/").Replace(path))
+}
+
+func lookupExact(method, path string) Found {
 	var found Found
 	for _, entry := range paths.literal[path] {
 		found.Known = true
@@ -179,6 +192,8 @@ func compilePaths(routes []*Route) pathTable {
 			t.patterns = append(t.patterns, e)
 		}
 	}
+	// A model's name may have slashes, and must not swallow what another route says by them.
+	slices.SortStableFunc(t.patterns, func(a, b *pathEntry) int { return cmp.Compare(b.path.spelled(), a.path.spelled()) })
 	return t
 }
 
