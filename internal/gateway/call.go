@@ -79,12 +79,9 @@ func (c *call) serve() {
 func (c *call) identify() bool {
 	r := c.request
 	c.found = wire.Lookup(r.Method, r.URL.EscapedPath())
-	if len(c.found.Routes) > 0 {
-		c.dialect, c.exchange.Route = c.found.Routes[0].Dialect, c.found.Routes[0].Name
-	}
-	route := c.gateway.anyServes(c.found.Routes)
-	if route != nil {
-		c.dialect, c.route, c.exchange.Route = route.Dialect, route, route.Name
+	route, nearest := c.gateway.serves(c.found.Routes)
+	if nearest != nil {
+		c.route, c.dialect, c.exchange.Route = route, nearest.Dialect, nearest.Name
 	}
 	account, key, err := c.gateway.directory.Lookup(credential(r))
 	if err != nil {
@@ -101,19 +98,22 @@ func (c *call) identify() bool {
 	case route != nil, c.isCustomer():
 		return true
 	case c.found.Known && len(c.found.Routes) == 0:
-		c.writer.Header().Set("Allow", allowed(r.URL.EscapedPath()))
-		return c.refuse(wire.ErrorMethod, "route_closed")
-	default:
-		return c.refuse(wire.ErrorUnknownRoute, "route_closed")
+		if allowed := c.allowed(); allowed != "" {
+			c.writer.Header().Set("Allow", allowed)
+			return c.refuse(wire.ErrorMethod, "route_closed")
+		}
 	}
+	return c.refuse(wire.ErrorUnknownRoute, "route_closed")
 }
 
-// allowed returns the methods that a known path takes.
-func allowed(path string) string {
+// allowed returns the methods under which the request's path is served, and takes the words
+// of a refusal from there.
+func (c *call) allowed() string {
 	var methods []string
-	for _, method := range [...]string{http.MethodGet, http.MethodPost} {
-		if route, _ := wire.Find(method, path); route != nil && route.ByDefault() {
+	for _, method := range [...]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		if route, _ := c.gateway.serves(wire.Lookup(method, c.request.URL.EscapedPath()).Routes); route != nil {
 			methods = append(methods, method)
+			c.dialect = route.Dialect
 		}
 	}
 	return strings.Join(methods, ", ")
@@ -202,6 +202,7 @@ func (c *call) admit() bool {
 	c.rateHeaders()
 	if adm.Decision.Allowed() {
 		c.admitted = true
+		c.numbersHeader()
 		return true
 	}
 	if reason := adm.Decision.Reasons[0]; reason.Code != "limit" {
@@ -266,9 +267,11 @@ func (c *call) query() string {
 	}
 	all, kept := c.request.URL.Query(), url.Values{}
 	for _, name := range known {
-		if value := all.Get(name); value != "" {
-			kept.Set(name, value)
+		value := all.Get(name)
+		if value == "" || name == "alt" && value != "sse" {
+			continue // other representations than JSON are not read here
 		}
+		kept.Set(name, value)
 	}
 	return kept.Encode()
 }

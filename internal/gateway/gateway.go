@@ -192,22 +192,37 @@ func (g *Gateway) mayServe(r *wire.Route) bool {
 	return r.ByDefault() || slices.Contains(g.options.Open, r.Name)
 }
 
-// anyServes reports whether some upstream has one of the routes, and it may be served.
-func (g *Gateway) anyServes(routes []*wire.Route) *wire.Route {
+// serves returns the first of the routes that some upstream has and that may be served, or
+// nil, and the nearest there is to it: one that some upstream has, or else the first.
+func (g *Gateway) serves(routes []*wire.Route) (route, nearest *wire.Route) {
 	for _, r := range routes {
-		if !g.mayServe(r) {
+		if !g.anyHas(r) {
 			continue
 		}
-		if r.Engines.Has(g.options.Engine(g.options.Default)) {
-			return r
+		if g.mayServe(r) {
+			return r, r
 		}
-		for _, to := range g.options.Routes {
-			if r.Engines.Has(g.options.Engine(to.Target)) {
-				return r
-			}
+		if nearest == nil {
+			nearest = r
 		}
 	}
-	return nil
+	if nearest == nil && len(routes) > 0 {
+		nearest = routes[0]
+	}
+	return nil, nearest
+}
+
+// anyHas reports whether some upstream has the route.
+func (g *Gateway) anyHas(r *wire.Route) bool {
+	if r.Engines.Has(g.options.Engine(g.options.Default)) {
+		return true
+	}
+	for _, to := range g.options.Routes {
+		if r.Engines.Has(g.options.Engine(to.Target)) {
+			return true
+		}
+	}
+	return false
 }
 
 // kindOf maps the directory's errors to what the client is told: nothing about why.

@@ -69,6 +69,16 @@ func (c *call) rateHeaders() {
 	}
 }
 
+// numbersHeader tells a client that asked for numbers which limit withholds them. Its
+// answer comes all the same.
+func (c *call) numbersHeader() {
+	if !c.admission.NoNumbers {
+		return
+	}
+	limit := c.admission.Limit
+	c.writer.Header().Set("X-Bartizan-Limit-Reached", limit.Dimension.String()+" per "+limit.Window.String())
+}
+
 func (c *call) setHeaders(headers []wire.Header) {
 	values := make([]string, len(headers))
 	for i, h := range headers {

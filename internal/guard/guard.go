@@ -86,7 +86,8 @@ type Admission struct {
 	NoNumbers bool
 	// Standing is what is left of each limit, after the reservation.
 	Standing []ratelimit.Standing
-	// Limit is the limit that refused, and Nest whose it is; meaningful with ActionThrottle.
+	// Limit is the limit that refused, and Nest whose it is; meaningful with ActionThrottle,
+	// and with NoNumbers, where it refused the numbers alone.
 	Limit ratelimit.Limit
 	Nest  ratelimit.Nest
 
@@ -146,7 +147,7 @@ func (g *Guard) Admit(ctx context.Context, now time.Time, ask *Ask) (Admission, 
 	d.PromptHash = promptOf(ask, scopes)
 	out, err := g.counters.Reserve(ctx, now, scopes, d, now.Add(g.lease), ask.Standing)
 	if err == nil && out.Refused && out.Denial.Limit.Dimension == ratelimit.Values {
-		adm.NoNumbers, adm.Profile = true, plain
+		adm.NoNumbers, adm.Profile, adm.Limit, adm.Nest = true, plain, out.Denial.Limit, out.Denial.Nest
 		d.Values = 0
 		out, err = g.counters.Reserve(ctx, now, scopes, d, now.Add(g.lease), ask.Standing)
 	}

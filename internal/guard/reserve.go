@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bartizan"
+	"bartizan/internal/coarsen"
 	"bartizan/internal/ratelimit"
 	"bartizan/internal/wire"
 )
@@ -44,6 +45,9 @@ func (adm *Admission) demand(ask *Ask) ratelimit.Demand {
 			d.Values = d.Output * int64(1+min(asked.TopLogprobs, adm.Profile.Logprobs.TopK))
 		}
 	}
+	if ask.Route.Class == wire.ClassScore {
+		d.Values = int64(max(asked.Inputs, 1)) * scoresOf(adm.Profile)
+	}
 	if ask.Route.Class != wire.ClassMetadata {
 		d.Prompts = 1
 	}
@@ -53,6 +57,27 @@ func (adm *Admission) demand(ask *Ask) ratelimit.Demand {
 		d.Streams = 1
 	}
 	return d
+}
+
+// usualScores is how many scores are taken to be told of one input where all are. How many
+// classes a model has is only known by its answers; what there is more is settled.
+const usualScores = 16
+
+// scoresOf is how many numbers are reserved for the scores of one input.
+func scoresOf(p *coarsen.Profile) int64 {
+	most := int64(0)
+	for _, rules := range [...]*coarsen.Scores{&p.Scores, &p.LinearScores} {
+		switch rules.Mode {
+		case coarsen.ScoresBucket:
+			most = max(most, 1)
+		case coarsen.ScoresTopK:
+			most = max(most, int64(min(rules.TopK, usualScores)))
+		case coarsen.ScoresFull:
+			most = max(most, usualScores)
+		default:
+		}
+	}
+	return most
 }
 
 // copies is how many answers each prompt may get. Answers that the server makes and does
