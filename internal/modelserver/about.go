@@ -13,19 +13,32 @@ import (
 const engineVersion = "0.11.2"
 
 // aboutRoutes tell about the server itself: what engines serve beside their API, and
-// what a proxy should keep closed.
+// what a proxy should keep closed. Only the pages of the engine that the server passes
+// itself off as are there.
 func (s *Server) aboutRoutes() []route {
-	return []route{
-		{http.MethodGet, "/metrics", openAIError, s.metrics},
-		{http.MethodGet, "/version", openAIError, s.version},
-		{http.MethodGet, "/info", textError, s.info},
-		{http.MethodGet, "/props", llamaError, s.props},
-		{http.MethodGet, "/slots", llamaError, s.slots},
-		{http.MethodGet, "/get_model_info", openAIError, s.modelInfo},
-		{http.MethodGet, "/api/version", wordError, s.ollamaVersion},
-		{http.MethodGet, "/api/tags", wordError, s.ollamaTags},
-		{http.MethodPost, "/api/show", wordError, s.ollamaShow},
+	var out []route
+	for _, page := range []struct {
+		engine Engine
+		route  route
+	}{
+		{EngineVLLM, route{http.MethodGet, "/metrics", openAIError, s.metrics}},
+		{EngineVLLM, route{http.MethodGet, "/version", openAIError, s.version}},
+		{EngineTGI, route{http.MethodGet, "/info", textError, s.info}},
+		{EngineLlamaCpp, route{http.MethodGet, "/props", llamaError, s.props}},
+		{EngineLlamaCpp, route{http.MethodGet, "/slots", llamaError, s.slots}},
+		{EngineSGLang, route{http.MethodGet, "/get_model_info", openAIError, s.modelInfo}},
+		{EngineOllama, route{http.MethodGet, "/api/version", wordError, s.ollamaVersion}},
+		{EngineOllama, route{http.MethodGet, "/api/tags", wordError, s.ollamaTags}},
+		{EngineOllama, route{http.MethodPost, "/api/show", wordError, s.ollamaShow}},
+		{EngineTriton, route{http.MethodGet, "/v2", wordError, s.kserveServer}},
+		{EngineTriton, route{http.MethodGet, "/v2/models/{name}/config", wordError, s.kserveConfig}},
+		{EngineTriton, route{http.MethodGet, "/v2/models/{name}/stats", wordError, s.kserveStats}},
+	} {
+		if s.options.Engine == page.engine || s.options.Engine == EngineEvery {
+			out = append(out, page.route)
+		}
 	}
+	return out
 }
 
 // metrics writes what the server counts, with vLLM's names.

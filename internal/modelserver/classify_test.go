@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -296,7 +297,7 @@ func TestTokenizers(t *testing.T) {
 // TestAbout reads what a proxy should keep closed.
 func TestAbout(t *testing.T) {
 	t.Parallel()
-	ts := start(t, modelserver.Options{})
+	ts := start(t, modelserver.Options{Engine: modelserver.EngineEvery})
 	ask(t, ts, "/v1/chat/completions", `{`+hello+`,"max_tokens":7,"logit_bias":{"256":-100}}`)
 	for path, want := range map[string]string{
 		"/metrics":                         `vllm:generation_tokens_total{engine="0",model_name="bartizan-small"} 7`,
@@ -321,6 +322,49 @@ func TestAbout(t *testing.T) {
 		resp.Body.Close()
 		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
 			t.Errorf("GET %s = %d %s, %v; want %s in it", path, resp.StatusCode, body, err, want)
+		}
+	}
+}
+
+// TestEnginePages asks each server for the pages of all engines: it has its own, and a
+// server that names no engine has none, so that nobody takes it for one.
+func TestEnginePages(t *testing.T) {
+	t.Parallel()
+	pages := map[string]modelserver.Engine{
+		"/metrics": modelserver.EngineVLLM, "/version": modelserver.EngineVLLM, "/info": modelserver.EngineTGI,
+		"/props": modelserver.EngineLlamaCpp, "/slots": modelserver.EngineLlamaCpp, "/get_model_info": modelserver.EngineSGLang,
+		"/api/version": modelserver.EngineOllama, "/api/tags": modelserver.EngineOllama,
+		"/v2": modelserver.EngineTriton, "/v2/models/bartizan-small/config": modelserver.EngineTriton, "/v2/models/bartizan-small/stats": modelserver.EngineTriton,
+	}
+	owners := map[modelserver.Engine]string{
+		"": "bartizan", modelserver.EngineVLLM: "vllm", modelserver.EngineSGLang: "sglang", modelserver.EngineLlamaCpp: "llamacpp",
+		modelserver.EngineTGI: modelserver.DefaultName, modelserver.EngineOllama: "library", modelserver.EngineTriton: modelserver.DefaultName,
+	}
+	get := func(ts *httptest.Server, path string) (int, string) {
+		resp, err := ts.Client().Get(ts.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	for engine, owner := range owners {
+		ts := start(t, modelserver.Options{Engine: engine})
+		for path, of := range pages {
+			want := http.StatusNotFound
+			if of == engine {
+				want = http.StatusOK
+			}
+			if status, body := get(ts, path); status != want {
+				t.Errorf("engine %q: GET %s = %d %s; want %d", engine, path, status, body, want)
+			}
+		}
+		if _, body := get(ts, "/v1/models"); !strings.Contains(body, `"owned_by":"`+owner+`"`) {
+			t.Errorf("engine %q: the models are %s; want the owner %s", engine, body, owner)
 		}
 	}
 }

@@ -61,7 +61,7 @@ var fuzzed = []string{
 // FuzzBody sends any body to every route that takes one: the answer is JSON or
 // events with a status of the API, and nothing panics.
 func FuzzBody(f *testing.F) {
-	server := modelserver.NewServer(model(f), modelserver.Options{Seed: 1, Habits: modelserver.Habits{EngineFields: true}})
+	server := modelserver.NewServer(model(f), modelserver.Options{Seed: 1, Engine: modelserver.EngineEvery, Habits: modelserver.Habits{EngineFields: true}})
 	f.Add(uint8(0), `{`+hello+`,"max_tokens":3,"stream":true,"logprobs":true,"n":2,"stop":["a"]}`)
 	f.Add(uint8(0), `{`+hello+`,"tool_choice":"required","tools":[{"type":"function","function":{"name":"f","parameters":`+weather+`}}]}`)
 	f.Add(uint8(1), `{"model":"bartizan-small","prompt":[[70,71]],"max_tokens":3,"echo":true,"logprobs":2,"best_of":2}`)

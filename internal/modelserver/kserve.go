@@ -21,13 +21,10 @@ const (
 // Triton's classification extension.
 func (s *Server) kserveRoutes() []route {
 	return []route{
-		{http.MethodGet, "/v2", wordError, s.kserveServer},
 		{http.MethodGet, "/v2/health/live", wordError, s.kserveLive},
 		{http.MethodGet, "/v2/health/ready", wordError, s.kserveReady},
 		{http.MethodGet, "/v2/models/{name}", wordError, s.kserveModel},
 		{http.MethodGet, "/v2/models/{name}/ready", wordError, s.kserveModelReady},
-		{http.MethodGet, "/v2/models/{name}/config", wordError, s.kserveConfig},
-		{http.MethodGet, "/v2/models/{name}/stats", wordError, s.kserveStats},
 		{http.MethodPost, "/v2/models/{name}/infer", wordError, s.infer},
 		{http.MethodPost, "/v2/models/{name}/versions/{version}/infer", wordError, s.infer},
 	}

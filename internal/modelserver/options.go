@@ -19,6 +19,9 @@ const (
 type Options struct {
 	// Name is the model's id in the API; empty means [DefaultName] or [NeuralName].
 	Name string
+	// Engine says which engine's pages about itself are served, and who owns the model.
+	// The zero value serves none, as hosted APIs do; the shapes are served all the same.
+	Engine Engine
 	// TokensPerSecond paces each choice of an answer; 0 means no pacing.
 	TokensPerSecond float64
 	// Habits switches on what real servers do wrong.
@@ -32,6 +35,21 @@ type Options struct {
 	// Log receives one line per request, never text; nil means no log.
 	Log *slog.Logger
 }
+
+// Engine is an inference engine that a server passes itself off as.
+type Engine string
+
+// The engines that have pages about themselves. Proxies look there to find out what
+// serves, so a server that is meant to be taken for one of them names that one only.
+const (
+	EngineVLLM     Engine = "vllm"     // /metrics, /version
+	EngineSGLang   Engine = "sglang"   // /get_model_info
+	EngineLlamaCpp Engine = "llamacpp" // /props, /slots
+	EngineTGI      Engine = "tgi"      // /info
+	EngineOllama   Engine = "ollama"   // /api/version, /api/tags, /api/show
+	EngineTriton   Engine = "triton"   // /v2, and the config and stats of a model
+	EngineEvery    Engine = "every"    // all of the above
+)
 
 // Habits are faults that real servers have. They exist so that a gateway and an
 // audit have something to find.

@@ -241,6 +241,15 @@ type modelObject struct {
 
 func (s *Server) object() modelObject {
 	m := modelObject{ID: s.options.Name, Object: "model", Created: s.started.Unix(), OwnedBy: "bartizan"}
+	switch s.options.Engine {
+	case EngineVLLM, EngineSGLang, EngineLlamaCpp:
+		m.OwnedBy = string(s.options.Engine)
+	case EngineOllama:
+		m.OwnedBy = "library"
+	case EngineTGI, EngineTriton:
+		m.OwnedBy = s.options.Name
+	default: // the house
+	}
 	if s.options.Habits.ExtraFields {
 		m.Root, m.MaxModelLen = modelPath(s.options.Name), contextTokens
 	}
