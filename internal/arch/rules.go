@@ -119,7 +119,7 @@ func modules(outer []string) map[string][]string {
 		"github.com/goccy/go-yaml":            {"config"},
 		"github.com/fsnotify/fsnotify":        {"cmd"},
 		"github.com/alecthomas/kong":          {"cmd"},
-		"github.com/aymanbagabas/go-udiff":   {"cmd"},
+		"github.com/aymanbagabas/go-udiff":    {"cmd"},
 		"github.com/danielgtaylor/huma/v2":    {"console"},
 		"github.com/coreos/go-oidc/v3":        {"console"},
 		"github.com/alexedwards/scs/v2":       {"console"},

@@ -70,7 +70,7 @@ type Model struct {
 	// Upstream names the one that serves the model; empty means the first.
 	Upstream string
 	// Kind is what the model does: "generate", "embed", "classify" or "rerank"; empty leaves
-	// it open. Nothing depends on it yet.
+	// it open.
 	Kind string
 	// Tokenizer names the vocabulary by which prompts and answers without usage are counted;
 	// empty or "estimate" learns from what is reported.

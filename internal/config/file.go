@@ -258,7 +258,7 @@ func (f *file) models() list {
 				{key: "reasoning", doc: "Of the part of the answer that is reasoning; without it that of output.", kind: number{&m.Price.Reasoning, 1e6}},
 			}}},
 			{key: "tokenizer", doc: "Vocabulary by which prompts and answers are counted where no usage is reported; without it, or with estimate, the count is learnt from what is reported.", kind: choice{&m.Tokenizer, []string{"o200k_base", "cl100k_base", "estimate"}, "tokenizer"}},
-			{key: "kind", doc: "What the model does.", kind: choice{&m.Kind, []string{"generate", "embed", "classify", "rerank"}, "kind"}, idle: "nothing depends on it yet"},
+			{key: "kind", doc: "What the model does. Of one that embeds, numbers are told as vectors also on routes that do not say what they are.", kind: choice{&m.Kind, []string{"generate", "embed", "classify", "rerank"}, "kind"}},
 			{key: "linear", doc: "It is a linear or generalised linear model: a few exact answers give away all of its weights, so profiles tell its scores in a way of their own.", kind: truth{to: &m.Linear, absentFalse: true}},
 			{key: "hidden_size", doc: "Width of the model, from which the cost command tells what copying it takes.", kind: size{to: &m.HiddenSize, least: 1, most: 1e9, absentZero: true}},
 			{key: "vocabulary", doc: "Number of tokens in its vocabulary, for the same.", kind: size{to: &m.Vocabulary, least: 1, most: 1e9, absentZero: true}},
@@ -402,7 +402,7 @@ func (f *file) close(d *decoder) {
 			f.config.Policy.Organisations[name] = ls
 		}
 	}
-	f.config.Policy.Prices, f.config.Policy.Linear = prices(f.config.Models), linear(f.config.Models)
+	f.config.Policy.Prices, f.config.Policy.Kinds = prices(f.config.Models), kinds(f.config.Models)
 	f.config.Policy.Tiers, f.config.Policy.Levels = tiers, levels
 	f.config.Policy.Detect.Detectors = f.modes.modes()
 }

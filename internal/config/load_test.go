@@ -85,7 +85,6 @@ func TestDocumentedExample(t *testing.T) {
 	want.Policy.Prices = []policy.Price{{Match: "llama-*", Input: 150_000, Output: 600_000}}
 	want.Ledger.Retain = 400 * 24 * time.Hour
 	want.Warnings = []string{
-		"bartizan.yaml:6:82: models[0].kind: is checked and kept, but nothing depends on it yet",
 		"bartizan.yaml:15:5: tiers.standard.watermark: is checked and kept, but answers are not marked yet",
 		"bartizan.yaml:20:33: ledger.retain: is checked and kept, but no record is deleted yet",
 	}
@@ -126,7 +125,7 @@ func TestEveryKey(t *testing.T) {
 	want.Policy.Prices = []policy.Price{{Match: "llama-*", Input: 150_000, Cached: 50_000, Output: 600_000, Thought: 700_000}}
 	house := houseProfile()
 	want.Policy.Profiles = map[string]coarsen.Profile{"house": house}
-	want.Policy.Linear = []policy.LinearSpec{{Match: "llama-*", Linear: true}}
+	want.Policy.Kinds = []policy.KindSpec{{Match: "llama-*", Linear: true}}
 	want.Policy.Organisations = map[string]ratelimit.Limits{
 		"*":    {{Dimension: ratelimit.Requests, Window: ratelimit.Month, Amount: 3_000_000}},
 		"Acme": {{Dimension: ratelimit.Cost, Window: ratelimit.Month, Amount: 2_500_500_000}},
@@ -174,8 +173,8 @@ func TestEveryKey(t *testing.T) {
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("Load(full) (-want +got):\n%s", diff)
 	}
-	if len(warnings) != 5 {
-		t.Errorf("%d warnings, %q; want one for each of the five settings that do nothing yet", len(warnings), warnings)
+	if len(warnings) != 4 {
+		t.Errorf("%d warnings, %q; want one for each of the four settings that do nothing yet", len(warnings), warnings)
 	}
 	allSet(t, "Config", reflect.ValueOf(c), reflect.ValueOf(config.Default()))
 }

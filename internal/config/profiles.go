@@ -218,14 +218,15 @@ func (f *file) closeProfiles(d *decoder) {
 	}
 }
 
-// linear says which models are linear, up to the last that is. Entries before it that are
-// not stand there too, because the first that matches a model counts.
-func linear(models []Model) []policy.LinearSpec {
-	var out []policy.LinearSpec
+// kinds says what is declared of models, up to the last of which something is. Entries
+// before it of which nothing is stand there too, because the first that matches counts.
+func kinds(models []Model) []policy.KindSpec {
+	var out []policy.KindSpec
 	n := 0
 	for _, m := range models {
-		out = append(out, policy.LinearSpec{Match: m.Match, Linear: m.Linear})
-		if m.Linear {
+		kind := policy.KindSpec{Match: m.Match, Linear: m.Linear, Vectors: m.Kind == "embed"}
+		out = append(out, kind)
+		if kind.Linear || kind.Vectors {
 			n = len(out)
 		}
 	}

@@ -238,8 +238,9 @@ func (c *call) shape() bool {
 		c.narrowed, c.exchange.Adjusted = n.Body, n.Adjusted
 	}
 	c.shaper = guard.NewShaper(c.route, profile, c.peeked)
+	kind := c.admission.Kind()
 	c.shaper.From(guard.Source{
-		Key: c.gateway.shaping, Seed: c.seed, Linear: c.admission.Linear(),
+		Key: c.gateway.shaping, Seed: c.seed, Linear: kind.Linear, Vectors: kind.Vectors,
 		Summaries: c.engine == wire.EngineAnthropic || c.engine == wire.EngineGemini,
 	})
 	if c.gateway.guard.Counts(c.peeked.Model) != nil {

@@ -301,8 +301,13 @@ func (adm *Admission) spent(u bartizan.Usage) ratelimit.Demand {
 	}
 }
 
-// Linear reports whether the model was declared to be linear.
-func (adm *Admission) Linear() bool { return adm.policy != nil && adm.policy.Linear(adm.model) }
+// Kind is what was declared of the model.
+func (adm *Admission) Kind() policy.KindSpec {
+	if adm.policy == nil {
+		return policy.KindSpec{}
+	}
+	return adm.policy.Kind(adm.model)
+}
 
 // Cost is what the usage cost by the price table of the policy that admitted it, in
 // millionths of a dollar.

@@ -43,6 +43,8 @@ type Source struct {
 	Seed func(row int) [32]byte
 	// Linear says that the model was declared linear.
 	Linear bool
+	// Vectors says that the model's numbers are embeddings.
+	Vectors bool
 	// Summaries says that what the model tells of its reasoning is a summary.
 	Summaries bool
 }
@@ -103,7 +105,7 @@ func (s *Shaper) plan(hideUsage bool) wire.Plan {
 	// something else.
 	let(bartizan.FieldScores, s.route.Class == wire.ClassScore || p.Scores.Mode > coarsen.ScoresLabel, wire.Shape)
 	let(bartizan.FieldEmbedding, true, wire.Shape)
-	plan.HideThinking, plan.PerToken = !reasons, p.Embeddings.PerToken
+	plan.HideThinking, plan.PerToken, plan.Vectors = !reasons, p.Embeddings.PerToken, s.source.Vectors
 	if p.PassUnknown {
 		plan.Unknown = wire.Keep
 	}

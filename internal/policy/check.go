@@ -53,7 +53,7 @@ func (c *checker) spec(s Spec) {
 	}
 	c.own = s.Profiles
 	c.profiles(s.Profiles)
-	for i, l := range s.Linear {
+	for i, l := range s.Kinds {
 		c.pattern(fmt.Sprintf("models[%d].match", i), l.Match)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Tiers)) {

@@ -354,7 +354,7 @@ func (x *explainer) profile(model *ModelSpec, rules *ModelRules) ProfileExplaine
 		Floor: p.Logprobs.Floor, Choices: p.Choices(), Scores: p.Scores.String(), LinearScores: p.LinearScores.String(),
 		Vectors: p.Embeddings.String(), Reasoning: p.Reasoning.String(), Fingerprint: p.Fingerprint.String(), Timings: p.Timings.String(),
 	}
-	if x.q.Model != "" && x.policy.Linear(x.q.Model) {
+	if x.q.Model != "" && x.policy.Kind(x.q.Model).Linear {
 		e.Scores = e.LinearScores
 		e.Steps = append(e.Steps, Step{"models", x.q.Model + " is declared linear"})
 	}

@@ -322,7 +322,7 @@ func (s Spec) clone() Spec {
 	s.Tiers, s.Levels = maps.Clone(s.Tiers), maps.Clone(s.Levels)
 	s.Prices = slices.Clone(s.Prices)
 	s.Detect.Detectors = maps.Clone(s.Detect.Detectors)
-	s.Profiles, s.Linear = maps.Clone(s.Profiles), slices.Clone(s.Linear)
+	s.Profiles, s.Kinds = maps.Clone(s.Profiles), slices.Clone(s.Kinds)
 	organisations := make(map[string]ratelimit.Limits, len(s.Organisations))
 	for name, ls := range s.Organisations {
 		organisations[name] = lower(canonical(ls), nil, s.Shadow)

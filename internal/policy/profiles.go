@@ -8,11 +8,15 @@ import (
 	"bartizan/internal/coarsen"
 )
 
-// LinearSpec says whether some models are linear, as their operator declares.
-type LinearSpec struct {
+// KindSpec is what the operator declares of some models. The zero value is nothing.
+type KindSpec struct {
 	// Match is a pattern as of [path.Match], over the model's whole name.
-	Match  string
+	Match string
+	// Linear is set on linear and generalised linear models.
 	Linear bool
+	// Vectors is set on models whose numbers are embeddings, also where a route would take
+	// them for scores.
+	Vectors bool
 }
 
 // profile returns the profile of that name, a shipped one or one of the spec's own.
@@ -24,15 +28,14 @@ func (s Spec) profile(name string) (coarsen.Profile, bool) {
 	return p, ok
 }
 
-// Linear reports whether a model is declared linear: the first pattern that matches it
-// decides.
-func (p *Policy) Linear(model string) bool {
-	for _, l := range p.spec.Linear {
+// Kind returns what is declared of a model: the first pattern that matches it decides.
+func (p *Policy) Kind(model string) KindSpec {
+	for _, l := range p.spec.Kinds {
 		if ok, _ := pathpkg.Match(l.Match, model); ok {
-			return l.Linear
+			return l
 		}
 	}
-	return false
+	return KindSpec{}
 }
 
 // profiles checks the spec's own profiles.

@@ -18,7 +18,7 @@ func own() policy.Spec {
 	mine.Name, mine.Scores = "mine", coarsen.Scores{Mode: coarsen.ScoresFull, Decimals: 2}
 	s.Profiles = map[string]coarsen.Profile{"mine": mine}
 	s.Levels[bartizan.LevelWatch] = policy.LevelSpec{LimitsNum: 1, LimitsDen: 2, Coarsen: "mine"}
-	s.Linear = []policy.LinearSpec{{Match: "credit-deep"}, {Match: "credit-*", Linear: true}}
+	s.Kinds = []policy.KindSpec{{Match: "credit-deep"}, {Match: "credit-*", Linear: true}}
 	return s
 }
 
@@ -47,7 +47,7 @@ func TestLinear(t *testing.T) {
 	t.Parallel()
 	p := compile(t, own())
 	for model, want := range map[string]bool{"credit-2": true, "credit-deep": false, "other": false, "": false} {
-		if got := p.Linear(model); got != want {
+		if got := p.Kind(model).Linear; got != want {
 			t.Errorf("Linear(%q) = %v; want %v", model, got, want)
 		}
 	}
@@ -73,7 +73,7 @@ func TestOwnProfileFaults(t *testing.T) {
 	s := own()
 	bad := coarsen.Profile{Name: "bad", NMax: -1, Prompts: -1}
 	s.Profiles["bad"], s.Profiles["Bad Name"], s.Profiles["partner"] = bad, coarsen.Profile{Name: "x"}, coarsen.Profile{Name: "partner"}
-	s.Linear = append(s.Linear, policy.LinearSpec{Match: "["})
+	s.Kinds = append(s.Kinds, policy.KindSpec{Match: "["})
 	public := s.Tiers[bartizan.TierPublic]
 	public.Coarsen = bad // said once, where it stands
 	s.Tiers[bartizan.TierPublic] = public

@@ -18,9 +18,9 @@ type Spec struct {
 	Levels map[bartizan.Level]LevelSpec
 	// Profiles are what answers may carry, by name, besides the shipped ones.
 	Profiles map[string]coarsen.Profile `json:",omitempty"`
-	// Linear says which models are declared linear; the first that matches a model's name
+	// Kinds say what kind of models there are; the first that matches a model's name
 	// counts.
-	Linear []LinearSpec `json:",omitempty"`
+	Kinds []KindSpec `json:",omitempty"`
 	// Detect holds the thresholds of the detectors; the zero value means the shipped ones.
 	Detect detect.Config
 	// Organisations bind all accounts of an organisation together, by its name; "*" holds

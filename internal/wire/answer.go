@@ -46,6 +46,8 @@ type Plan struct {
 	// HideThinking takes reasoning out of text that begins with it, between the marks
 	// that models write around it.
 	HideThinking bool
+	// Vectors has numbers told as vectors that a route would take for scores.
+	Vectors bool
 	// PerToken lets a list of vectors stand where one is expected.
 	PerToken bool
 	// Text hears every piece of generated text, dropped text included, that counts in
@@ -458,6 +460,9 @@ func (w *Rewriter) shaped(dst []byte, n *node, span []byte) ([]byte, error) {
 	case formVectorList:
 		return w.vectorList(dst, span)
 	case formScores:
+		if w.plan.Vectors {
+			return w.vectorTree(dst, span)
+		}
 		w.row.enter(w.src, w.holder)
 		return w.scores(dst, span, n.scores), nil
 	case formFingerprint:
@@ -491,6 +496,46 @@ func (w *Rewriter) tokens(dst []byte, n *node, span []byte) ([]byte, error) {
 		}
 	}
 	return lists.Append(dst, told, w.plan.Verbs[bartizan.FieldTokenIDs] == Keep), nil
+}
+
+// vectorTree appends what is told of a value whose innermost lists of numbers are vectors.
+// Numbers alone are withheld.
+func (w *Rewriter) vectorTree(dst, span []byte) ([]byte, error) {
+	var err error
+	kept := 0
+	separate := func() {
+		if kept++; kept > 1 {
+			dst = append(dst, ',')
+		}
+	}
+	switch span[0] {
+	case '[':
+		if first := firstOf(span); first != nil && first[0] != '[' && first[0] != '{' && first[0] != '"' {
+			return w.vectors(dst, span)
+		}
+		dst = append(dst, '[')
+		items(span, func(item []byte) {
+			separate()
+			if err == nil {
+				dst, err = w.vectorTree(dst, item)
+			}
+		})
+		return append(dst, ']'), err
+	case '{':
+		dst = append(dst, '{')
+		eachPair(span, func(key, value []byte) {
+			separate()
+			dst = append(append(dst, key...), ':')
+			if err == nil {
+				dst, err = w.vectorTree(dst, value)
+			}
+		})
+		return append(dst, '}'), err
+	case '"', 't', 'f', 'n':
+		return append(dst, span...), nil
+	default:
+		return append(dst, "null"...), nil
+	}
 }
 
 // vectorList appends what is told of the embeddings of one input. More than one are of its

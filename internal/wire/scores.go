@@ -381,18 +381,15 @@ func (w *Rewriter) tensor(i, depth int) int {
 	holder := w.src[w.holder:holderEnd]
 	span := w.src[i:end]
 	kind := tensorKind(holder, span)
-	switch kind {
-	case bartizan.FieldContent:
+	if kind == bartizan.FieldScores && w.plan.Vectors {
+		kind = bartizan.FieldEmbedding
+	}
+	if kind == bartizan.FieldContent {
 		w.countTensorText(span)
 		return end
-	case bartizan.FieldScores, bartizan.FieldEmbedding:
-		if w.plan.Verbs[kind] == Keep {
-			return end
-		}
-	default:
-		if w.plan.Verbs[kind] == Keep {
-			return end
-		}
+	}
+	if w.plan.Verbs[kind] == Keep {
+		return end
 	}
 	w.flush(i)
 	w.touched[kind] = true
@@ -437,7 +434,9 @@ func tensorKind(holder, data []byte) bartizan.Field {
 		if has("embed") {
 			return bartizan.FieldEmbedding
 		}
-		return bartizan.FieldContent
+		if !hasFraction(data) {
+			return bartizan.FieldContent
+		}
 	}
 	switch {
 	case has("logit", "hidden", "penultimate", "activation", "feature", "attention", "raw"):
@@ -449,6 +448,25 @@ func tensorKind(holder, data []byte) bartizan.Field {
 	default:
 		return bartizan.FieldScores
 	}
+}
+
+// hasFraction reports whether a number in the data, whatever type it was said to have, is
+// not written as a whole one.
+func hasFraction(data []byte) bool {
+	text := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			text = !text
+		case c == '\\' && text:
+			i++
+		case !text && (c == '.' || c == 'e' || c == 'E'):
+			if c != 'e' || i == 0 || data[i-1] != 'u' && data[i-1] != 's' { // true and false
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // deepFirst returns the first element that is no list.
