@@ -9,9 +9,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"bartizan/internal/wire"
 )
 
 // The exit codes of every command.
@@ -94,6 +97,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		kong.Description("Makes copying a model through its API slow, visible and provable.\n\n"+
 			"Start with: bartizan demo"),
 		kong.DefaultEnvars("BARTIZAN"),
+		kong.Vars{"engines": strings.Join(wire.EngineNames(), ", "), "engine_enum": strings.Join(wire.EngineNames(), ",")},
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(n int) { code = n }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),

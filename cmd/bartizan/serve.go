@@ -16,10 +16,12 @@ import (
 	"bartizan/internal/config"
 	"bartizan/internal/datadir"
 	"bartizan/internal/policy"
+	"bartizan/internal/wire"
 )
 
 type serveCmd struct {
 	Upstream        string `help:"Model server to protect, such as http://127.0.0.1:8000." placeholder:"URL"`
+	Engine          string `default:"" enum:",${engine_enum}" help:"What serves there, and so which routes are open; auto, the default, asks the server: ${engines}." placeholder:"NAME"`
 	UpstreamKeyFile string `help:"File with the key that the model server asks for; clients never see it." placeholder:"FILE" type:"path"`
 	Listen          string `help:"Address for clients (default 127.0.0.1:8080)." placeholder:"ADDR"`
 	AdminListen     string `help:"Address for console and admin API (default 127.0.0.1:8081)." placeholder:"ADDR"`
@@ -37,8 +39,14 @@ func (*serveCmd) Help() string {
 // settings are the flags' part of the configuration: they win over the file.
 func (c *serveCmd) settings(cfg *config.Config) error {
 	if c.Upstream != "" {
-		cfg.Upstreams = []config.Upstream{{Name: "main", URL: c.Upstream, Engine: "auto", KeyFile: c.UpstreamKeyFile}}
+		engine := c.Engine
+		if engine == "" {
+			engine = wire.EngineAuto.String()
+		}
+		cfg.Upstreams = []config.Upstream{{Name: "main", URL: c.Upstream, Engine: engine, KeyFile: c.UpstreamKeyFile}}
 		cfg.Models = nil
+	} else if c.Engine != "" {
+		return errors.New("--engine needs --upstream: in a configuration file an upstream has engine")
 	} else if c.UpstreamKeyFile != "" {
 		return errors.New("--upstream-key-file needs --upstream: in a configuration file an upstream has key_file")
 	}

@@ -48,6 +48,30 @@ func (p *Profile) TokensOf(asked bartizan.Asked, toks []bartizan.TokenScore, req
 	return out, values
 }
 
+// TargetsOf is [Profile.TokensOf] for a caller who, by contract, chose the ids whose
+// log-probabilities it wants: ranks do not count, and every alternative is told that is at
+// or above the floor, in the order in which they came.
+func (p *Profile) TargetsOf(toks []bartizan.TokenScore) (out []bartizan.TokenScore, values int) {
+	if !p.Logprobs.Allow || !p.TargetIDs || toks == nil {
+		return nil, 0
+	}
+	least := math.Log(p.Logprobs.Floor)
+	out = make([]bartizan.TokenScore, len(toks))
+	for i, tok := range toks {
+		out[i] = bartizan.TokenScore{Token: tok.Token, Logprob: p.grid(tok.Logprob, least)}
+		if out[i].Logprob != bartizan.LogprobWithheld {
+			values++
+		}
+		for _, a := range tok.Top {
+			if told := p.grid(a.Logprob, least); told != bartizan.LogprobWithheld {
+				out[i].Top = append(out[i].Top, bartizan.TokenAlternative{Token: a.Token, Logprob: told})
+				values++
+			}
+		}
+	}
+	return out, values
+}
+
 // natural reports whether the alternatives show that the token is among the model's
 // most likely ones.
 func natural(tok bartizan.TokenScore, rank, requested int) bool {

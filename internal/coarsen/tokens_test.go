@@ -258,3 +258,22 @@ func TestTokensProperties(t *testing.T) {
 		})
 	}
 }
+
+// TestTargetsOf: whoever may choose ids gets each of them on the grid and above the floor,
+// whatever its rank; without the contract there is nothing.
+func TestTargetsOf(t *testing.T) {
+	t.Parallel()
+	p := shipped(t, "partner")
+	toks := []bartizan.TokenScore{{Token: "a", Logprob: -0.1234, Top: []bartizan.TokenAlternative{
+		{Token: "rare", Logprob: -8.765}, {Token: "never", Logprob: -30}, {Token: "none", Logprob: math.NaN()},
+	}}}
+	if out, values := p.TargetsOf(toks); out != nil || values != 0 {
+		t.Errorf("without the contract: %v, %d; want nothing", out, values)
+	}
+	p.TargetIDs = true
+	out, values := p.TargetsOf(toks)
+	want := []bartizan.TokenScore{{Token: "a", Logprob: -0.12, Top: []bartizan.TokenAlternative{{Token: "rare", Logprob: -8.77}}}}
+	if diff := cmp.Diff(want, out); diff != "" || values != 2 {
+		t.Errorf("%d values; want 2 (-want +got):\n%s", values, diff)
+	}
+}

@@ -126,15 +126,24 @@ func (s *Shaper) hidesUsage() bool { return s.req.Asked.Stream && !s.req.Include
 func (s *Shaper) Tokens(list []bartizan.TokenScore, again int) []bartizan.TokenScore {
 	var old []bartizan.TokenScore
 	if again > 0 {
-		old, _ = s.rules.TokensOf(s.req.Asked, list[:again], s.route.Alternatives())
+		old, _ = s.tokens(list[:again])
 	}
-	told, values := s.rules.TokensOf(s.req.Asked, list[again:], s.route.Alternatives())
+	told, values := s.tokens(list[again:])
 	s.disclosed.Values += int64(values)
 	s.disclosed.Tokens += int64(len(told))
 	if again > 0 {
 		return append(old, told...)
 	}
 	return told
+}
+
+// tokens applies the profile to log-probabilities. Whoever may choose ids and did gets what
+// was chosen.
+func (s *Shaper) tokens(list []bartizan.TokenScore) ([]bartizan.TokenScore, int) {
+	if s.rules.TargetIDs && s.req.Options.Has(wire.OptionTargetIDs) {
+		return s.rules.TargetsOf(list)
+	}
+	return s.rules.TokensOf(s.req.Asked, list, s.route.Alternatives())
 }
 
 // Vector tells an embedding; it is for the rewriter. One whose components are whole
