@@ -144,7 +144,9 @@ func tellsNoMore(rt *rapid.T, rules, wider coarsen.Scores) {
 		f := float64(i) / 100
 		v := []float64{(1 - f) * 0.7, f, (1 - f) * 0.3}
 		now, nowWider := told(rules, v), told(wider, v)
-		if rules.Mode == wider.Mode && last != nil && equal(lastWider, nowWider) && !equal(last, now) {
+		// Cells of fewer decimals do not hold whole cells of more: 0.55 lies across 0.5 and 0.6.
+		nested := rules.Mode == coarsen.ScoresBucket || rules.Decimals == wider.Decimals
+		if rules.Mode == wider.Mode && nested && last != nil && equal(lastWider, nowWider) && !equal(last, now) {
 			rt.Fatalf("%+v tells %v apart from what is before it, %+v does not", rules, v, wider)
 		}
 		for j := range now {
