@@ -88,8 +88,10 @@ func (p *Profile) ScoresOf(in ScoreInput) Count {
 		return rules.Edges.tell(v, in.Kind, top)
 	case ScoresTopK:
 		rules.perturb(v, least, top, &in.Seed)
+		// Rounded first: which of two that are told alike is kept would tell them apart.
+		rules.round(v, in.Kind, top)
 		keepGreatest(v, top, rules.TopK)
-		return rules.round(v, in.Kind, top)
+		return Count(told(v))
 	case ScoresFull:
 		rules.perturb(v, least, top, &in.Seed)
 		return rules.round(v, in.Kind, top)
@@ -108,6 +110,16 @@ func greatest(v []float64) int {
 		}
 	}
 	return at
+}
+
+// told is how many scores are not withheld.
+func told(v []float64) (n int) {
+	for _, f := range v {
+		if !math.IsNaN(f) {
+			n++
+		}
+	}
+	return n
 }
 
 func confine(v []float64, least float64) {
