@@ -46,7 +46,7 @@ func (adm *Admission) demand(ask *Ask) ratelimit.Demand {
 		}
 	}
 	if ask.Route.Class == wire.ClassScore {
-		d.Values = int64(max(asked.Inputs, 1)) * scoresOf(adm.Profile)
+		d.Values = int64(max(asked.Inputs, 1)) * adm.scores()
 	}
 	if ask.Route.Class != wire.ClassMetadata {
 		d.Prompts = 1
@@ -63,21 +63,22 @@ func (adm *Admission) demand(ask *Ask) ratelimit.Demand {
 // classes a model has is only known by its answers; what there is more is settled.
 const usualScores = 16
 
-// scoresOf is how many numbers are reserved for the scores of one input.
-func scoresOf(p *coarsen.Profile) int64 {
-	most := int64(0)
-	for _, rules := range [...]*coarsen.Scores{&p.Scores, &p.LinearScores} {
-		switch rules.Mode {
-		case coarsen.ScoresBucket:
-			most = max(most, 1)
-		case coarsen.ScoresTopK:
-			most = max(most, int64(min(rules.TopK, usualScores)))
-		case coarsen.ScoresFull:
-			most = max(most, usualScores)
-		default:
-		}
+// scores is how many numbers are reserved for the scores of one input.
+func (adm *Admission) scores() int64 {
+	rules := &adm.Profile.Scores
+	if adm.Kind().Linear {
+		rules = &adm.Profile.LinearScores
 	}
-	return most
+	switch rules.Mode {
+	case coarsen.ScoresBucket:
+		return 1
+	case coarsen.ScoresTopK:
+		return int64(min(rules.TopK, usualScores))
+	case coarsen.ScoresFull:
+		return usualScores
+	default:
+		return 0
+	}
 }
 
 // copies is how many answers each prompt may get. Answers that the server makes and does
