@@ -46,17 +46,25 @@ type cut struct {
 // ParseTokens reads the value of a "logprobs" field. A log-probability that is null
 // is NaN. It returns [ErrNotUnderstood] for any other shape.
 func ParseTokens(span []byte) (*TokenLists, error) {
-	t := &TokenLists{span: span}
-	if len(span) > 0 && span[0] == '[' {
-		t.alone = true
-		if t.list(0, 0) != len(span) {
-			return nil, ErrNotUnderstood
-		}
-		t.settle()
-		return t, nil
-	}
-	if len(span) == 0 || span[0] != '{' {
+	if len(span) == 0 {
 		return nil, ErrNotUnderstood
+	}
+	t := &TokenLists{span: span, alone: span[0] == '['}
+	if !t.read() {
+		return nil, ErrNotUnderstood
+	}
+	t.settle()
+	return t, nil
+}
+
+// read reads the span; false is for what is of none of the shapes.
+func (t *TokenLists) read() bool {
+	span := t.span
+	if t.alone {
+		return t.list(0, 0) == len(span)
+	}
+	if span[0] != '{' {
+		return false
 	}
 	var legacy legacyArrays
 	m := members{b: span, i: 0}
@@ -84,14 +92,7 @@ func ParseTokens(span []byte) (*TokenLists, error) {
 			m.end(skipValue(span, m.value))
 		}
 	}
-	if m.done() != len(span) {
-		return nil, ErrNotUnderstood
-	}
-	if t.legacy && !t.arrays(legacy) {
-		return nil, ErrNotUnderstood
-	}
-	t.settle()
-	return t, nil
+	return m.done() == len(span) && (!t.legacy || t.arrays(legacy))
 }
 
 // settle turns the decoded bytes into strings with one allocation.
