@@ -38,16 +38,17 @@ func (*serveCmd) Help() string {
 
 // settings are the flags' part of the configuration: they win over the file.
 func (c *serveCmd) settings(cfg *config.Config) error {
-	if c.Upstream != "" {
+	switch {
+	case c.Upstream != "":
 		engine := c.Engine
 		if engine == "" {
 			engine = wire.EngineAuto.String()
 		}
 		cfg.Upstreams = []config.Upstream{{Name: "main", URL: c.Upstream, Engine: engine, KeyFile: c.UpstreamKeyFile}}
 		cfg.Models = nil
-	} else if c.Engine != "" {
+	case c.Engine != "":
 		return errors.New("--engine needs --upstream: in a configuration file an upstream has engine")
-	} else if c.UpstreamKeyFile != "" {
+	case c.UpstreamKeyFile != "":
 		return errors.New("--upstream-key-file needs --upstream: in a configuration file an upstream has key_file")
 	}
 	if c.Listen != "" {

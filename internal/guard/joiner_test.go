@@ -42,13 +42,13 @@ func streamedText(t *testing.T, r *wire.Route, f wire.Framing, stream string) (t
 func TestJoiner(t *testing.T) {
 	t.Parallel()
 	const pieces = 10
-	chat, lines := "", ""
+	var events, documents strings.Builder
 	for i := range pieces {
-		chat += fmt.Sprintf("data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"w%d \"}}]}\n\n", i)
-		lines += fmt.Sprintf("{\"model\":\"m\",\"response\":\"w%d \",\"done\":false}\n", i)
+		fmt.Fprintf(&events, "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"w%d \"}}]}\n\n", i)
+		fmt.Fprintf(&documents, "{\"model\":\"m\",\"response\":\"w%d \",\"done\":false}\n", i)
 	}
-	chat += "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
-	lines += "{\"model\":\"m\",\"response\":\"\",\"done\":true,\"eval_count\":10}\n"
+	chat := events.String() + "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+	lines := documents.String() + "{\"model\":\"m\",\"response\":\"\",\"done\":true,\"eval_count\":10}\n"
 	streams := map[string]struct {
 		route   string
 		framing wire.Framing
@@ -112,14 +112,14 @@ func TestJoinerKeepsApart(t *testing.T) {
 	}
 	j := guard.NewJoiner(route(t, "openai.chat"), coarsen.Stream{Join: 100}, wire.FramingSSE)
 	var out []byte
-	want := ""
+	var want strings.Builder
 	for _, doc := range apart {
 		event := "data: " + doc + "\n\n"
-		want += event
+		want.WriteString(event)
 		out = j.Add(out, []byte(event))
 	}
-	if out = j.Flush(out); string(out) != want {
-		t.Errorf("joined to\n%s; want\n%s", out, want)
+	if out = j.Flush(out); string(out) != want.String() {
+		t.Errorf("joined to\n%s; want\n%s", out, want.String())
 	}
 	if j.Holds() {
 		t.Error("something is held after a flush")

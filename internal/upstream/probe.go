@@ -70,10 +70,12 @@ func (p *Prober) Run(ctx context.Context) {
 		if open == 0 {
 			return
 		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
-		case <-time.After(wait):
+		case <-timer.C:
 		}
 	}
 }

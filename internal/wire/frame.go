@@ -21,7 +21,7 @@ var (
 )
 
 // NewReader returns a reader of the framing's events.
-func NewReader(f Framing, r io.Reader) Reader {
+func NewReader(f Framing, r io.Reader) Reader { //nolint:ireturn // framings are read alike
 	if f == FramingSSE {
 		return NewEventReader(r)
 	}

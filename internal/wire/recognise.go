@@ -1,60 +1,62 @@
 package wire
 
+// shapes tell routes by what their answers have: a member with a value, or any value where
+// none is given. The first that fits counts.
+var shapes = []struct{ path, value, route string }{ //nolint:gochecknoglobals // a static table
+	{"object", "chat.completion", "openai.chat"},
+	{"object", "chat.completion.chunk", "openai.chat"},
+	{"object", "text_completion", "openai.completions"},
+	{"object", "response", "openai.responses"},
+	{"response.output", "", "openai.responses"},
+	{"type", "message", "anthropic.messages"},
+	{"type", "message_start", "anthropic.messages"},
+	{"candidates", "", "gemini.generate"},
+	{"usageMetadata", "", "gemini.generate"},
+	{"meta_info", "", "sglang.generate"},
+	{"generated_text", "", "tgi.generate"},
+	{"token", "", "tgi.generate"},
+	{"completion_probabilities", "", "llamacpp.completion"},
+	{"generation_settings", "", "llamacpp.completion"},
+	{"tokens_predicted", "", "llamacpp.completion"},
+	{"message.content", "", "ollama.chat"},
+	{"eval_count", "", "ollama.generate"},
+	{"done", "", "ollama.generate"},
+	{"model_name", "", "triton.infer"},
+	{"predictions", "", "tfserving.predict"},
+	{"results", "", "openai.moderations"},
+}
+
+// listShapes tell routes by the first element of the list under "data".
+var listShapes = []struct{ path, route string }{ //nolint:gochecknoglobals // a static table
+	{"embedding", "openai.embeddings"},
+	{"probs", "vllm.classify"},
+	{"score", "vllm.score"},
+	{"owned_by", "openai.models"},
+}
+
 // RouteOfAnswer returns the route whose answers have the document's shape, or nil where the
 // shape tells no single one.
 func RouteOfAnswer(doc []byte) *Route {
-	text := func(key string) string {
-		s, _ := plain(valueOf(doc, key))
-		return s
+	for _, s := range shapes {
+		value := lookup(doc, s.path)
+		if text, _ := plain(value); value != nil && (s.value == "" || text == s.value) {
+			return routeNamed(s.route)
+		}
 	}
-	has := func(path string) bool { return lookup(doc, path) != nil }
-	name := ""
-	switch {
-	case text("object") == "chat.completion", text("object") == "chat.completion.chunk":
-		name = "openai.chat"
-	case text("object") == "text_completion":
-		name = "openai.completions"
-	case text("object") == "response", has("response.output"):
-		name = "openai.responses"
-	case text("type") == "message", text("type") == "message_start":
-		name = "anthropic.messages"
-	case has("candidates"), has("usageMetadata"):
-		name = "gemini.generate"
-	case has("meta_info"):
-		name = "sglang.generate"
-	case has("generated_text"), has("token"):
-		name = "tgi.generate"
-	case has("completion_probabilities"), has("generation_settings"), has("tokens_predicted"):
-		name = "llamacpp.completion"
-	case has("eval_count"), has("done"):
-		name = "ollama.generate"
-	case has("outputs") && has("model_name"):
-		name = "triton.infer"
-	case has("predictions"):
-		name = "tfserving.predict"
-	case text("object") == "list" && has("data"):
-		name = routeOfList(valueOf(doc, "data"))
-	case has("results"):
-		name = "openai.moderations"
+	first := elementAt(valueOf(doc, "data"), 0)
+	for _, s := range listShapes {
+		if valueOf(first, s.path) != nil {
+			return routeNamed(s.route)
+		}
 	}
+	return nil
+}
+
+func routeNamed(name string) *Route {
 	for _, r := range routes {
 		if r.Name == name {
 			return r
 		}
 	}
 	return nil
-}
-
-func routeOfList(data []byte) string {
-	first := elementAt(data, 0)
-	switch {
-	case valueOf(first, "embedding") != nil:
-		return "openai.embeddings"
-	case valueOf(first, "probs") != nil:
-		return "vllm.classify"
-	case valueOf(first, "score") != nil:
-		return "vllm.score"
-	default:
-		return ""
-	}
 }
