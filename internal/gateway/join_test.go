@@ -27,7 +27,7 @@ func TestJoinedStream(t *testing.T) {
 			fmt.Fprintf(w, "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":%q}}]}\n\n", text)
 			_ = control.Flush()
 		}
-		for _, word := range strings.FieldsSeq("one two three four") {
+		for word := range strings.FieldsSeq("one two three four") {
 			say(word + " ")
 		}
 		<-goOn // the model thinks
