@@ -464,6 +464,9 @@ func (w *Rewriter) shaped(dst []byte, n *node, span []byte) ([]byte, error) {
 			return w.vectorTree(dst, span)
 		}
 		w.row.enter(w.src, w.holder)
+		if n.perInput {
+			return w.scoresPerInput(dst, span, n.scores), nil
+		}
 		return w.scores(dst, span, n.scores), nil
 	case formFingerprint:
 		text, ok := plain(span)

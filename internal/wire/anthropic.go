@@ -37,6 +37,8 @@ const anthropicEvents = "message_start content_block_start content_block_delta c
 func anthropicMessagesAnswer() *node {
 	return compileAnswer(
 		[]answerField{
+			{kind: bartizan.FieldContent, paths: ".", index: "index"},
+			{kind: bartizan.FieldContent, paths: "content message.content", form: formChoices},
 			{kind: bartizan.FieldContent, paths: "type index request_id"},
 			{kind: bartizan.FieldContent, paths: "error.**", form: formError},
 		},

@@ -55,6 +55,8 @@ func cohereChatAnswer() *node {
 		message("message."), message("delta.message."),
 		cohereUsage("usage."), cohereUsage("delta.usage."), cohereUsage("meta."),
 		[]answerField{
+			{kind: bartizan.FieldContent, paths: ".", index: "index"},
+			{kind: bartizan.FieldContent, paths: "message.content", form: formChoices},
 			{kind: bartizan.FieldContent, paths: "id type index finish_reason delta.finish_reason"},
 			{kind: bartizan.FieldContent, paths: "delta.error", form: formError},
 			{kind: bartizan.FieldLogprobs, paths: "logprobs"}, // without alternatives no rank can be told
@@ -107,7 +109,7 @@ func rerankOptions() map[string]Option {
 func rerankAnswer() *node {
 	return compileAnswer(cohereUsage("meta."), openAIUsage(), []answerField{
 		{kind: bartizan.FieldContent, paths: "id object created model results[].index results[].document.** results[].text data[].index data[].document.** " +
-			"data[].object [].index [].text"},
+			"data[].object [].index [].text [].document.**"},
 		{kind: bartizan.FieldScores, paths: "results[].relevance_score results[].score data[].relevance_score data[].score [].score",
 			form: formScores, scores: ScoresScalar},
 		{kind: bartizan.FieldContent, paths: "error.**", form: formError},

@@ -42,7 +42,7 @@ func (e Engine) String() string {
 func ParseEngine(name string) (e Engine, ok bool) {
 	for e, n := range engineNames {
 		if n == name {
-			return Engine(e), true //nolint:gosec // less than engineCount
+			return Engine(e), true
 		}
 	}
 	return EngineAuto, false

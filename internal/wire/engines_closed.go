@@ -89,7 +89,9 @@ func tokenizeRoutes() []*Route {
 				said:  []string{"prompt", "text", "content", "inputs", "messages"},
 				answer: compileAnswer([]answerField{
 					{kind: bartizan.FieldContent, paths: "count max_model_len prompt text content"},
-					{kind: bartizan.FieldTokenIDs, paths: "tokens[].** token_strings[].** token_strs[].** meta.** [].**"},
+					{kind: bartizan.FieldTokenIDs, paths: "tokens[].** token_strings[].** token_strs[].** " +
+						"tokenize_response[].** templated_text [].**"},
+					{kind: bartizan.FieldContent, paths: "meta.api_version.**"},
 					{kind: bartizan.FieldContent, paths: "error.** message error_type", form: formError},
 				}),
 			},

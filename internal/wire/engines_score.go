@@ -36,6 +36,10 @@ func classifyAnswer() *node {
 		{kind: bartizan.FieldScores, paths: "data[].probs", form: formScores},
 		{kind: bartizan.FieldScores, paths: "data[].score", form: formScores, scores: ScoresScalar},
 		{kind: bartizan.FieldScores, paths: "scores", form: formScores, scores: ScoresScalar},
+		// SGLang calls the scores of the classes an embedding.
+		{kind: bartizan.FieldContent, paths: "meta_info.id [].meta_info.id"},
+		{kind: bartizan.FieldContent, paths: "meta_info.prompt_tokens [].meta_info.prompt_tokens", form: formPromptTokens},
+		{kind: bartizan.FieldScores, paths: "embedding [].embedding", form: formScores},
 		{kind: bartizan.FieldContent, paths: "error.**", form: formError},
 	})
 }
@@ -97,25 +101,38 @@ func tensorAnswer() *node {
 }
 
 func tritonGenerateOptions() map[string]Option {
-	return compileOptions(map[Option]string{
-		OptionText:        "text_input",
+	return compileOptions(tritonGenerateParameters(), map[Option]string{
+		OptionText:  "text_input",
+		OptionGroup: "parameters",
+	})
+}
+
+// tritonGenerateParameters may stand in an object of their own, or not.
+func tritonGenerateParameters() map[Option]string {
+	return map[Option]string{
 		OptionMaxTokens:   "max_tokens",
 		OptionStream:      "stream",
 		OptionTemperature: "temperature",
 		OptionSeed:        "random_seed seed",
 		OptionTokenLists:  "bad_words stop_words",
 		OptionLogitBias:   "embedding_bias_words embedding_bias_weights",
-		OptionInternal:    "return_context_logits return_generation_logits return_log_probs return_kv_cache_reuse_stats",
-		OptionRole:        "lora_task_id lora_weights lora_config prompt_embedding_table exclude_input_in_output",
-		OptionPlain:       sampling + " id num_beams beam_width min_length length_penalty early_stopping end_id pad_id",
-	})
+		OptionInternal: "return_context_logits return_generation_logits return_log_probs return_kv_cache_reuse_stats " +
+			"return_logprobs return_cumulative_logprob",
+		OptionRole: "lora_task_id lora_weights lora_config prompt_embedding_table",
+		OptionPlain: sampling + " id num_beams beam_width min_length length_penalty early_stopping end_id pad_id exclude_input_in_output " +
+			"return_finish_reason return_num_input_tokens return_num_output_tokens",
+		OptionDetails: "details",
+	}
 }
 
 func tritonGenerateAnswer() *node {
 	return compileAnswer([]answerField{
 		{kind: bartizan.FieldContent, paths: "text_output", form: formText},
 		{kind: bartizan.FieldContent, paths: "id model_name model_version sequence_end sequence_id sequence_index sequence_start batch_index"},
-		{kind: bartizan.FieldLogprobs, paths: "cum_log_probs output_log_probs"},
+		{kind: bartizan.FieldContent, paths: "finish_reason details.finish_reason"},
+		{kind: bartizan.FieldContent, paths: "num_input_tokens", form: formPromptTokens},
+		{kind: bartizan.FieldContent, paths: "num_output_tokens", form: formOutputTokens},
+		{kind: bartizan.FieldLogprobs, paths: "cum_log_probs output_log_probs cumulative_logprob logprobs details.logprobs"},
 		{kind: bartizan.FieldInternal, paths: "context_logits generation_logits"},
 		{kind: bartizan.FieldContent, paths: "error", form: formError},
 	})
@@ -130,15 +147,15 @@ func tfOptions() map[string]Option {
 
 func tfAnswer() *node {
 	return compileAnswer([]answerField{
-		{kind: bartizan.FieldScores, paths: "predictions outputs results result", form: formScores},
+		{kind: bartizan.FieldScores, paths: "predictions outputs results result", form: formScores, perInput: true},
 		{kind: bartizan.FieldContent, paths: "error", form: formError},
 	})
 }
 
 func scoreEngineRoutes() []*Route {
-	pooling := func(name, path string, d Dialect, c Class, of string, answer *node) *Route {
+	pooling := func(name, path, of string, answer *node) *Route {
 		return &Route{
-			Name: name, Method: "POST", Path: path, Dialect: d, Class: c, Engines: engines(of),
+			Name: name, Method: "POST", Path: path, Dialect: DialectOpenAI, Class: ClassScore, Engines: engines(of),
 			tables: tables{
 				options: poolingOptions(), answer: answer,
 				texts: map[string]textForm{
@@ -171,8 +188,8 @@ func scoreEngineRoutes() []*Route {
 		return &Route{
 			Name: name, Method: "POST", Path: path, Dialect: DialectPlain, Class: ClassGenerate, Engines: engines("triton"),
 			tables: tables{
-				options: tritonGenerateOptions(), said: []string{"text_input"}, answer: tritonGenerateAnswer(), streams: streams,
-				capAt: "max_tokens", needsText: "text_input",
+				options: tritonGenerateOptions(), groups: map[string]map[string]Option{"parameters": compileOptions(tritonGenerateParameters())},
+				said: []string{"text_input"}, answer: tritonGenerateAnswer(), streams: streams, capAt: "max_tokens", needsText: "text_input",
 			},
 		}
 	}
@@ -199,10 +216,10 @@ func scoreEngineRoutes() []*Route {
 		moderation("mistral.moderations", "/v1/chat/moderations", "mistral", moderationAnswer()),
 		moderation("mistral.classifications", "/v1/classifications", "mistral", targetsAnswer()),
 		moderation("mistral.chat.classifications", "/v1/chat/classifications", "mistral", targetsAnswer()),
-		pooling("vllm.classify", "/classify", DialectOpenAI, ClassScore, "vllm sglang", classifyAnswer()),
-		pooling("vllm.score", "/score", DialectOpenAI, ClassScore, "vllm", classifyAnswer()),
-		pooling("vllm.score.v1", "/v1/score", DialectOpenAI, ClassScore, "vllm sglang", classifyAnswer()),
-		pooling("vllm.pooling", "/pooling", DialectOpenAI, ClassScore, "vllm", poolingAnswer()),
+		pooling("vllm.classify", "/classify", "vllm sglang", classifyAnswer()),
+		pooling("vllm.score", "/score", "vllm", classifyAnswer()),
+		pooling("vllm.score.v1", "/v1/score", "vllm sglang", classifyAnswer()),
+		pooling("vllm.pooling", "/pooling", "vllm", poolingAnswer()),
 		rerank("vllm.rerank", "/rerank", "vllm sglang llamacpp"),
 		rerank("llamacpp.reranking", "/reranking", "llamacpp"),
 		rerank("llamacpp.reranking.v1", "/v1/reranking", "llamacpp"),

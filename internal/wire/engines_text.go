@@ -1,6 +1,10 @@
 package wire
 
-import "bartizan"
+import (
+	"time"
+
+	"bartizan"
+)
 
 // The native routes of self-hosted engines that generate text.
 
@@ -49,22 +53,26 @@ func sglangAnswer() *node {
 	fields := func(at string) []answerField {
 		meta := at + "meta_info."
 		return []answerField{
+			{kind: bartizan.FieldContent, paths: ".", form: formChoices, index: "index"},
 			// What is generated stands in each event from its beginning.
 			{kind: bartizan.FieldContent, paths: at + "text", form: formText, cumulative: true},
 			{kind: bartizan.FieldContent, paths: at + "index " + at + "rid"},
 			{kind: bartizan.FieldTokenIDs, paths: at + "output_ids " + at + "prompt_token_ids"},
 			{kind: bartizan.FieldContent, paths: at + "meta_info", form: formJoint, joint: &joint{
-				list: "output_token_logprobs", tops: "output_top_logprobs", tuple: true,
+				list: "output_token_logprobs", tops: "output_top_logprobs", tuple: true, length: "output_token_logprobs_length",
 			}},
-			{kind: bartizan.FieldContent, paths: prefixed(meta, "id finish_reason.** matched_stop")},
+			{kind: bartizan.FieldContent, paths: prefixed(meta, "id finish_reason.type finish_reason.length output_token_logprobs_length")},
+			{kind: bartizan.FieldTokenIDs, paths: prefixed(meta, "matched_stop finish_reason.matched"), form: formWord},
+			{kind: bartizan.FieldInternal, paths: prefixed(meta, "finish_reason.message finish_reason.status_code finish_reason.err_type")},
 			{kind: bartizan.FieldContent, paths: meta + "prompt_tokens", form: formPromptTokens},
 			{kind: bartizan.FieldContent, paths: meta + "completion_tokens", form: formOutputTokens},
 			{kind: bartizan.FieldUsageDetail, paths: meta + "cached_tokens", form: formCachedTokens},
 			{kind: bartizan.FieldUsageDetail, paths: meta + "reasoning_tokens", form: formReasoningTokens},
 			{kind: bartizan.FieldUsageDetail, paths: prefixed(meta, "spec_verify_ct spec_accept_rate spec_accept_length cached_tokens_details.**")},
 			{kind: bartizan.FieldFingerprint, paths: meta + "weight_version", form: formFingerprint},
-			{kind: bartizan.FieldTimings, paths: prefixed(meta, "e2e_latency queue_time prefill_launch_latency decode_throughput "+
-				"prefill_launch_delay request_received_ts response_sent_to_client_ts inference_time")},
+			{kind: bartizan.FieldTimings, paths: prefixed(meta, "e2e_latency queue_time prefill_launch_latency prefill_launch_delay inference_time"),
+				form: formTime, unit: time.Second},
+			{kind: bartizan.FieldTimings, paths: prefixed(meta, "decode_throughput request_received_ts response_sent_to_client_ts"), form: formTime},
 			{kind: bartizan.FieldLogprobs, paths: meta + "output_token_logprobs", form: formTuples},
 			{kind: bartizan.FieldLogprobs, paths: meta + "output_top_logprobs", form: formTops},
 			{kind: bartizan.FieldPromptLogprobs, paths: prefixed(meta, "input_token_logprobs input_top_logprobs input_token_ids_logprobs")},
@@ -127,19 +135,22 @@ func tgiAnswer() *node {
 	fields := func(at string) []answerField {
 		all := append(details(at+"details."), details(at+"details.best_of_sequences[].")...)
 		return append(all, []answerField{
-			{kind: bartizan.FieldContent, paths: at + "generated_text", form: formText},
+			{kind: bartizan.FieldContent, paths: at + "generated_text", form: formText, restates: true},
+			{kind: bartizan.FieldContent, paths: at + "details.best_of_sequences", form: formChoices},
 			{kind: bartizan.FieldContent, paths: at + "details", form: formJoint, joint: reading},
 			{kind: bartizan.FieldContent, paths: at + "details.best_of_sequences[]", form: formJoint, joint: reading},
 			{kind: bartizan.FieldContent, paths: at + "index"},
 			{kind: bartizan.FieldContent, paths: prefixed(at, "error error_type"), form: formError},
 		}...)
 	}
-	root := compileAnswer(fields(""), fields("[]."), tokens("token."), []answerField{
+	return compileAnswer(fields(""), fields("[]."), tokens("token."), []answerField{
+		{kind: bartizan.FieldContent, paths: "token.text", form: formText},
 		{kind: bartizan.FieldLogprobs, paths: "top_tokens", form: formTops},
+		// The events of a stream tell one token each, beside its alternatives.
+		{kind: bartizan.FieldContent, paths: ".", form: formJoint, joint: &joint{
+			list: "token", tops: "top_tokens", token: "text", logprob: "logprob", id: "id",
+		}},
 	})
-	// The events of a stream tell one token each, beside its alternatives.
-	root.joint = &joint{list: "token", tops: "top_tokens", token: "text", logprob: "logprob", id: "id"}
-	return root
 }
 
 func llamaOptions() map[string]Option {
@@ -164,12 +175,13 @@ func llamaOptions() map[string]Option {
 func llamaAnswer() *node {
 	fields := func(at string) []answerField {
 		return []answerField{
+			{kind: bartizan.FieldContent, paths: ".", form: formChoices, index: "index"},
 			{kind: bartizan.FieldContent, paths: at + "content", form: formText},
 			{kind: bartizan.FieldContent, paths: prefixed(at, "stop index model truncated stop_type stopping_word has_new_line stopped_eos "+
 				"stopped_limit stopped_word")},
 			{kind: bartizan.FieldContent, paths: at + "tokens_predicted", form: formOutputTokens},
 			{kind: bartizan.FieldContent, paths: at + "tokens_evaluated", form: formPromptTokens},
-			{kind: bartizan.FieldUsageDetail, paths: at + "tokens_cached", form: formCachedTokens},
+			{kind: bartizan.FieldUsageDetail, paths: at + "tokens_cached"}, // all that the cache has, the answer's own too
 			{kind: bartizan.FieldTokenIDs, paths: at + "tokens[]", neutral: "[]"},
 			{kind: bartizan.FieldTimings, paths: at + "timings", form: formTime},
 			{kind: bartizan.FieldLogprobs, paths: prefixed(at, "completion_probabilities probs"), form: formTokens},
@@ -231,7 +243,7 @@ func ollamaAnswer() *node {
 		{kind: bartizan.FieldContent, paths: "message.tool_calls[].function.arguments", form: formData},
 		{kind: bartizan.FieldInternal, paths: "remote_host _debug_info.**"},
 		{kind: bartizan.FieldTokenIDs, paths: "context[]"},
-		{kind: bartizan.FieldTimings, paths: "total_duration load_duration prompt_eval_duration eval_duration", form: formTime, unit: 1},
+		{kind: bartizan.FieldTimings, paths: "total_duration load_duration prompt_eval_duration eval_duration", form: formTime, unit: time.Nanosecond},
 		{kind: bartizan.FieldContent, paths: "prompt_eval_count", form: formPromptTokens},
 		{kind: bartizan.FieldContent, paths: "eval_count", form: formOutputTokens},
 		{kind: bartizan.FieldLogprobs, paths: "logprobs", form: formTokens},

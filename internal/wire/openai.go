@@ -13,7 +13,7 @@ func openAIFrame() []answerField {
 	return []answerField{
 		{kind: bartizan.FieldContent, paths: "id object created model service_tier"},
 		{kind: bartizan.FieldContent, paths: "error.**", form: formError},
-		{kind: bartizan.FieldFingerprint, paths: "system_fingerprint provider weight_version"},
+		{kind: bartizan.FieldFingerprint, paths: "system_fingerprint provider weight_version", form: formFingerprint},
 		{kind: bartizan.FieldContent, paths: "usage", form: formUsage},
 		{kind: bartizan.FieldContent, paths: "usage.prompt_tokens", form: formPromptTokens},
 		{kind: bartizan.FieldContent, paths: "usage.completion_tokens", form: formOutputTokens},
@@ -39,7 +39,7 @@ func openAIChoices() []answerField {
 		{kind: bartizan.FieldTokenIDs, paths: "choices[].stop_reason choices[].matched_stop", form: formWord},
 		{kind: bartizan.FieldTokenIDs, paths: "prompt_token_ids[] choices[].prompt_token_ids[] choices[].token_ids[]"},
 		{kind: bartizan.FieldPromptLogprobs, paths: "prompt_logprobs.** choices[].prompt_logprobs.**"},
-		{kind: bartizan.FieldTimings, paths: "timings.** metrics.**"},
+		{kind: bartizan.FieldTimings, paths: "timings metrics", form: formTime},
 		{kind: bartizan.FieldInternal, paths: "prompt_text kv_transfer_params.** ec_transfer_params.** sglext.** " +
 			"meta_info.** choices[].routed_experts.** choices[].hidden_states.**"},
 		{kind: bartizan.FieldScores, paths: "moderation", form: formScores, scores: ScoresIndependent},
@@ -86,12 +86,13 @@ func openAIEmbeddingAnswer() *node {
 func openAIModelsAnswer() *node {
 	fields := func(at string) []answerField {
 		return []answerField{
-			{kind: bartizan.FieldContent, paths: at + "id " + at + "object " + at + "created " + at + "owned_by " + at + "max_model_len"},
-			{kind: bartizan.FieldInternal, paths: at + "root " + at + "parent " + at + "permission " + at + "meta"},
+			{kind: bartizan.FieldContent, paths: prefixed(at, "id object created owned_by max_model_len type display_name created_at "+
+				"name endpoints[] default_endpoints[] context_length")},
+			{kind: bartizan.FieldInternal, paths: prefixed(at, "root parent permission meta tokenizer_url")},
 		}
 	}
-	return compileAnswer(fields(""), fields("data[]."), []answerField{
-		{kind: bartizan.FieldContent, paths: "has_more first_id last_id"},
+	return compileAnswer(fields(""), fields("data[]."), fields("models[]."), []answerField{
+		{kind: bartizan.FieldContent, paths: "has_more first_id last_id next_page_token"},
 		{kind: bartizan.FieldContent, paths: "error.**", form: formError},
 	})
 }
@@ -119,5 +120,5 @@ var hiddenNames = compileNames(map[bartizan.Field]string{ //nolint:gochecknoglob
 		"meta_info generation_settings indexer_topk sampling_mask entropy logits raw_logits attentions __verbose " +
 		"remote_engine_id remote_block_ids",
 	bartizan.FieldScores: "moderation category_scores category_applied_input_types relevance_score likelihood " +
-		"scores confidence confidences",
+		"scores confidence confidences confidence_score confidence_scores probability_score severity_score",
 })

@@ -53,12 +53,15 @@ const responsesEvents = "response.created response.queued response.in_progress r
 func responsesAnswer() *node {
 	return compileAnswer(
 		responseObject(""), responseObject("response."),
-		responseItem("output[]"), responseItem("response.output[]"), responseItem("item"),
-		responsePart("part"),
+		responseItem("output[]", false), responseItem("response.output[]", true), responseItem("item", true),
+		responsePart("part", true),
 		[]answerField{
 			{kind: bartizan.FieldContent, paths: "type sequence_number output_index content_index summary_index annotation_index " +
-				"item_id annotation.** code message param obfuscation"},
-			{kind: bartizan.FieldContent, paths: "delta text arguments refusal input", form: formText, uncounted: true},
+				"item_id annotation.** code param obfuscation"},
+			{kind: bartizan.FieldInternal, paths: "message", neutral: upstreamFailed},
+			{kind: bartizan.FieldContent, paths: ".", index: "output_index"},
+			{kind: bartizan.FieldContent, paths: "output response.output", form: formChoices},
+			{kind: bartizan.FieldContent, paths: "text arguments refusal input", form: formText, uncounted: true},
 			{kind: bartizan.FieldContent, paths: "delta", form: formText},
 			{kind: bartizan.FieldLogprobs, paths: "logprobs", form: formTokens, neutral: "[]"},
 		},
@@ -74,7 +77,8 @@ func responseReasoning(selector string, kind bartizan.Field) []answerField {
 	at := selector + "."
 	return []answerField{
 		{kind: bartizan.FieldContent, paths: prefixed(at, "type sequence_number output_index content_index summary_index item_id obfuscation")},
-		{kind: kind, paths: prefixed(at, "delta text"), form: formText, neutral: `""`, uncounted: true},
+		{kind: kind, paths: at + "delta", form: formText, neutral: `""`},
+		{kind: kind, paths: at + "text", form: formText, neutral: `""`, uncounted: true},
 	}
 }
 
@@ -82,10 +86,11 @@ func responseReasoning(selector string, kind bartizan.Field) []answerField {
 func responseObject(at string) []answerField {
 	usage := at + "usage."
 	return []answerField{
-		{kind: bartizan.FieldContent, paths: prefixed(at, "id object created_at completed_at status model error.** "+
+		{kind: bartizan.FieldContent, paths: prefixed(at, "id object created_at completed_at status model error.code error.type "+
 			"incomplete_details.** instructions.** max_output_tokens max_tool_calls parallel_tool_calls previous_response_id "+
 			"reasoning.** store temperature text.** tool_choice.** tools[].** top_p truncation user metadata.** service_tier "+
 			"background safety_identifier prompt_cache_key prompt_cache_retention top_logprobs billing.**")},
+		{kind: bartizan.FieldInternal, paths: at + "error.message", neutral: upstreamFailed},
 		{kind: bartizan.FieldContent, paths: at + "usage", form: formUsage},
 		{kind: bartizan.FieldContent, paths: usage + "input_tokens", form: formPromptTokens},
 		{kind: bartizan.FieldContent, paths: usage + "output_tokens", form: formOutputTokens},
@@ -99,29 +104,33 @@ func responseObject(at string) []answerField {
 	}
 }
 
-// responseItem are the fields of an item of output.
-func responseItem(item string) []answerField {
+// upstreamFailed stands in place of an upstream's own words.
+const upstreamFailed = `"The model server had an error."`
+
+// responseItem are the fields of an item of output, which may have been told in pieces.
+func responseItem(item string, again bool) []answerField {
 	at, reasoning := item+".", item+"?(type=reasoning)."
-	return append(responsePart(item+".content[]"), []answerField{
+	return append(responsePart(item+".content[]", again), []answerField{
 		{kind: bartizan.FieldContent, paths: prefixed(at, "type id status role phase call_id action.** queries[] results.** code container_id "+
 			"outputs.** result server_label error output.** summary[]")},
-		{kind: bartizan.FieldContent, paths: prefixed(at, "name arguments input"), form: formText},
+		{kind: bartizan.FieldContent, paths: at + "name", form: formText, uncounted: true},
+		{kind: bartizan.FieldContent, paths: prefixed(at, "arguments input"), form: formText, uncounted: again},
 		{kind: bartizan.FieldContent, paths: prefixed(reasoning, "type id status summary[].type content[].type encrypted_content")},
-		{kind: bartizan.FieldSummary, paths: reasoning + "summary[].text", form: formText, neutral: `""`},
-		{kind: bartizan.FieldReasoning, paths: reasoning + "content[].text", form: formText, neutral: `""`},
+		{kind: bartizan.FieldSummary, paths: reasoning + "summary[].text", form: formText, neutral: `""`, uncounted: again},
+		{kind: bartizan.FieldReasoning, paths: reasoning + "content[].text", form: formText, neutral: `""`, uncounted: again},
 	}...)
 }
 
 // responsePart are the fields of a part of a message.
-func responsePart(part string) []answerField {
+func responsePart(part string, again bool) []answerField {
 	at := part + "."
 	return []answerField{
 		{kind: bartizan.FieldContent, paths: prefixed(at, "type annotations[].**")},
-		{kind: bartizan.FieldContent, paths: prefixed(at, "text refusal"), form: formText},
+		{kind: bartizan.FieldContent, paths: prefixed(at, "text refusal"), form: formText, uncounted: again},
 		{kind: bartizan.FieldLogprobs, paths: at + "logprobs", form: formTokens, neutral: "[]"},
 		{kind: bartizan.FieldContent, paths: part + "?(type=reasoning_text).type"},
-		{kind: bartizan.FieldReasoning, paths: part + "?(type=reasoning_text).text", form: formText, neutral: `""`},
+		{kind: bartizan.FieldReasoning, paths: part + "?(type=reasoning_text).text", form: formText, neutral: `""`, uncounted: again},
 		{kind: bartizan.FieldContent, paths: part + "?(type=summary_text).type"},
-		{kind: bartizan.FieldSummary, paths: part + "?(type=summary_text).text", form: formText, neutral: `""`},
+		{kind: bartizan.FieldSummary, paths: part + "?(type=summary_text).text", form: formText, neutral: `""`, uncounted: again},
 	}
 }

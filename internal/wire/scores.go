@@ -3,7 +3,9 @@ package wire
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"bartizan"
 )
@@ -325,8 +327,10 @@ func isScoreKey(name string) bool {
 func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 	w.values = w.values[:0]
 	numbers, entries, others := 0, 0, 0
-	eachPair(span, func(_, value []byte) {
+	eachPair(span, func(key, value []byte) {
 		switch {
+		case value[0] == '[' && isClassKey(key) && allWhole(value):
+			others++
 		case checkNumber(value, 0) == len(value):
 			numbers++
 			w.values = append(w.values, number(value))
@@ -360,6 +364,8 @@ func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 			dst = appendNumber(dst, told[at])
 		case classes:
 			dst = appendEntryScore(dst, value, told[at])
+		case value[0] == '[' && isClassKey(key) && allWhole(value):
+			dst = append(dst, value...)
 		default:
 			dst = w.scores(dst, value, kind)
 		}
@@ -391,13 +397,15 @@ func (w *Rewriter) tensor(i, depth int) int {
 	if w.plan.Verbs[kind] == Keep {
 		return end
 	}
+	shaped := kind == bartizan.FieldScores || kind == bartizan.FieldEmbedding
 	w.flush(i)
 	w.touched[kind] = true
 	w.from = end
-	if w.plan.Verbs[kind] != Shape || w.plan.Shaper == nil {
+	if !shaped || w.plan.Verbs[kind] != Shape || w.plan.Shaper == nil {
 		w.dst = append(w.dst, '[', ']')
 		return end
 	}
+	w.row.enter(w.src, w.holder)
 	dst, err := w.rows(w.dst, span, rowLength(holder), kind)
 	if err != nil {
 		w.err = err
@@ -408,77 +416,96 @@ func (w *Rewriter) tensor(i, depth int) int {
 }
 
 // tensorKind says what a tensor holds. Names are the operator's choice, so what a name does
-// not explain is taken for scores, which every tier bounds.
+// not explain is taken for scores, which every tier bounds; whole numbers for labels.
 func tensorKind(holder, data []byte) bartizan.Field {
 	datatype, _ := plain(valueOf(holder, "datatype"))
 	name, _ := plain(valueOf(holder, "name"))
 	folded := string(fold(nil, []byte(name)))
 	has := func(parts ...string) bool {
-		for _, part := range parts {
-			if bytes.Contains([]byte(folded), []byte(part)) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(folded, part) })
 	}
-	switch datatype {
-	case "BYTES":
-		if _, value := elementForm(deepFirst(data)); !math.IsNaN(value) {
-			return bartizan.FieldScores
-		}
+	switch whole := allWhole(data); {
+	case datatype == "BYTES" && !anyClassified(data):
 		return bartizan.FieldContent
-	case "BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64":
-		if has("tokenid", "inputids", "outputids") {
-			return bartizan.FieldTokenIDs
-		}
-		if has("embed") {
-			return bartizan.FieldEmbedding
-		}
-		if !hasFraction(data) {
-			return bartizan.FieldContent
-		}
-	}
-	switch {
-	case has("logit", "hidden", "penultimate", "activation", "feature", "attention", "raw"):
-		return bartizan.FieldInternal
-	case has("logprob", "logprobs"):
+	case datatype == "BYTES":
+		return bartizan.FieldScores
+	case has("logprob"):
 		return bartizan.FieldLogprobs
+	case has("logit", "hidden", "penultimate", "activation", "attention"):
+		return bartizan.FieldInternal
+	case whole && has("tokenid", "inputids", "outputids"):
+		return bartizan.FieldTokenIDs
 	case has("embed", "vector"):
 		return bartizan.FieldEmbedding
+	case whole && (datatype == "BOOL" || strings.HasPrefix(datatype, "INT") || strings.HasPrefix(datatype, "UINT")):
+		return bartizan.FieldContent
+	case has("feature", "raw"):
+		return bartizan.FieldInternal
 	default:
 		return bartizan.FieldScores
 	}
 }
 
-// hasFraction reports whether a number in the data, whatever type it was said to have, is
-// not written as a whole one.
-func hasFraction(data []byte) bool {
-	text := false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == '"':
-			text = !text
-		case c == '\\' && text:
-			i++
-		case !text && (c == '.' || c == 'e' || c == 'E'):
-			if c != 'e' || i == 0 || data[i-1] != 'u' && data[i-1] != 's' { // true and false
-				return true
-			}
-		}
+// allWhole reports whether a value holds nothing but whole numbers and truths, in lists.
+func allWhole(value []byte) bool {
+	switch value[0] {
+	case '[':
+		all := true
+		items(value, func(item []byte) { all = all && allWhole(item) })
+		return all
+	case 't', 'f', 'n':
+		return true
+	case '-':
+		return digits(value, 1) == len(value)
+	default:
+		return digits(value, 0) == len(value)
 	}
-	return false
 }
 
-// deepFirst returns the first element that is no list.
-func deepFirst(value []byte) []byte {
-	for len(value) > 0 && value[0] == '[' {
-		first := firstOf(value)
-		if first == nil {
-			break
-		}
-		value = first
+// anyClassified reports whether a text in the lists is of the classification extension.
+func anyClassified(value []byte) bool {
+	if value[0] != '[' {
+		text, _ := plain(value)
+		_, _, ok := classification(text)
+		return ok
 	}
-	return value
+	found := false
+	items(value, func(item []byte) { found = found || anyClassified(item) })
+	return found
+}
+
+// scoresPerInput appends what is told of scores where the elements of a list, or those of
+// each list in an object, are of one input each. A whole number for each input is a label.
+func (w *Rewriter) scoresPerInput(dst, span []byte, kind ScoreKind) []byte {
+	switch {
+	case span[0] == '{':
+		dst = append(dst, '{')
+		kept := 0
+		eachPair(span, func(key, value []byte) {
+			if kept++; kept > 1 {
+				dst = append(dst, ',')
+			}
+			dst = append(append(dst, key...), ':')
+			if value[0] == '[' {
+				dst = w.scoresPerInput(dst, value, kind)
+			} else {
+				dst = w.scores(dst, value, kind)
+			}
+		})
+		return append(dst, '}')
+	case w.listFormOf(span) != listNumbers:
+		return w.scores(dst, span, kind)
+	case allWhole(span):
+		return append(dst, span...)
+	default:
+		return w.scores(dst, span, ScoresScalar)
+	}
+}
+
+// isClassKey reports whether a key, its quotes included, is of what classes are called.
+func isClassKey(key []byte) bool {
+	folded := fold(nil, key)
+	return bytes.Contains(folded, []byte("class")) || bytes.Contains(folded, []byte("label"))
 }
 
 // rowLength returns the last dimension of a tensor, or 0.

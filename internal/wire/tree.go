@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type answerField struct {
 	early bool
 	// scores says what kind of scores lie there.
 	scores ScoreKind
+	// perInput is set where the elements of a list of scores are of one input each.
+	perInput bool
 	// unit is what a time counts.
 	unit time.Duration
 	// uncounted is set on text that stands elsewhere in the answer too, and restates on
@@ -81,11 +84,13 @@ type node struct {
 	joint   *joint
 	// As in an answerField.
 	uncounted, restates, cumulative bool
+	perInput                        bool
 	index                           string
 	variants                        []variant
-	facts                           bool // this node or one below it has a form that facts are taken from
-	thinks                          bool // reasoning may lie below
-	lists                           bool // its elements are shaped, each for itself
+	facts                           bool          // this node or one below it has a form that facts are taken from
+	thinks                          bool          // reasoning may lie below
+	lists                           bool          // its elements are shaped, each for itself
+	table                           []answerField // of the root: what it was compiled from
 
 	leaf bool  // scalars are expected here
 	open bool  // anything is
@@ -140,7 +145,7 @@ func (n *node) grow(name string) *node {
 
 // compileAnswer builds the tree of a table.
 func compileAnswer(table ...[]answerField) *node {
-	root := &node{}
+	root := &node{table: slices.Concat(table...)}
 	for _, fields := range table {
 		for _, f := range fields {
 			for path := range strings.FieldsSeq(f.paths) {
@@ -213,6 +218,7 @@ func (n *node) place(path string, f answerField) {
 	}
 	at.kind, at.form, at.neutral, at.early = f.kind, f.form, f.neutral, f.early
 	at.scores, at.unit, at.joint = f.scores, f.unit, f.joint
+	at.perInput = f.perInput
 	at.uncounted, at.restates, at.cumulative, at.index = f.uncounted, f.restates, f.cumulative, f.index
 	if f.kind != bartizan.FieldContent && named != n {
 		named.kind = f.kind // a list of what is not content is not content either
