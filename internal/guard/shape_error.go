@@ -15,7 +15,9 @@ const maxErrorRead = 64 << 10
 // nothing of them is passed on but which request field is at fault, if the route
 // knows it, and that the request was too long for the model.
 func (s *Shaper) ErrorBody(dst []byte, status int, src []byte) []byte {
-	_, _, body := s.route.Dialect.Error(s.upstreamError(status, src[:min(len(src), maxErrorRead)]))
+	e := s.upstreamError(status, src[:min(len(src), maxErrorRead)])
+	e.Status = status
+	_, _, body := s.route.Dialect.Error(e)
 	return append(dst, body...)
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 )
@@ -36,6 +37,8 @@ type ErrorBody struct {
 	// Code is the provider's code; empty means the kind's own. Not every dialect
 	// has one.
 	Code string
+	// Status is the HTTP status, for dialects that tell it in the body; 0 is the kind's own.
+	Status int
 	// RequestID is the name of the exchange, for dialects that tell it in the body.
 	RequestID string
 
@@ -153,7 +156,7 @@ func (d Dialect) Error(e ErrorBody) (status int, contentType string, body []byte
 		body = appendAnthropicError(nil, row, e)
 	case DialectGoogle:
 		row = googleStatus[e.Kind]
-		body = strconv.AppendInt([]byte(`{"error":{"code":`), int64(row.status), 10)
+		body = strconv.AppendInt([]byte(`{"error":{"code":`), int64(cmp.Or(e.Status, row.status)), 10)
 		body = appendQuoted(append(body, `,"message":`...), e.message())
 		body = append(appendQuoted(append(body, `,"status":`...), row.kind), '}', '}')
 	case DialectPlain:
