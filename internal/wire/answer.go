@@ -112,6 +112,7 @@ type Rewriter struct {
 	key        []byte
 	vector     Vector
 	values     []float64
+	scored     int // tokens in lists of log-probabilities, each once
 	restated   int // bytes of text that would be told again where the answer comes in pieces
 	row        rowNumber
 	coarsened  bool   // a vector was not as it came
@@ -494,9 +495,15 @@ func (w *Rewriter) tokens(dst []byte, n *node, span []byte) ([]byte, error) {
 	}
 	var told [len(lists.Lists)][]bartizan.TokenScore
 	for i, list := range lists.Lists {
-		if list != nil {
-			told[i] = w.plan.Shaper.Tokens(list, 0)
+		if list == nil {
+			continue
 		}
+		again := 0
+		if n.uncounted {
+			again = min(w.scored, len(list))
+		}
+		w.scored += len(list) - again
+		told[i] = w.plan.Shaper.Tokens(list, again)
 	}
 	return lists.Append(dst, told, w.plan.Verbs[bartizan.FieldTokenIDs] == Keep), nil
 }

@@ -243,6 +243,7 @@ type reference struct {
 	usage   map[string]map[form]int64
 	bytes   int
 	restate int
+	scored  int
 	failed  bool
 }
 
@@ -666,7 +667,7 @@ func (r *reference) shape(p refPlace, v any) any {
 		}
 		return nil
 	case formTokens:
-		return r.logprobs(p, v)
+		return r.logprobs(p, f, v)
 	case formVector, formVectorList:
 		return r.vectors(f, v)
 	case formScores:
@@ -725,11 +726,11 @@ func (r *reference) times(v any, unit time.Duration) any {
 }
 
 // logprobs edits the three shapes of lists of tokens.
-func (r *reference) logprobs(p refPlace, v any) any {
+func (r *reference) logprobs(p refPlace, f *answerField, v any) any {
 	ids := r.plan.Verbs[bartizan.FieldTokenIDs] == Keep
 	key := p.at + " " + r.choice
 	if list, ok := v.([]any); ok {
-		return r.entries(key, list, ids)
+		return r.entries(f, key, list, ids)
 	}
 	o, _ := v.(refObject)
 	tokens, legacy := o.get("tokens").([]any)
@@ -739,9 +740,9 @@ func (r *reference) logprobs(p refPlace, v any) any {
 			var told any
 			if list, ok := o.get(name).([]any); ok {
 				if name == "content" {
-					told = r.entries(key, list, ids)
+					told = r.entries(f, key, list, ids)
 				} else {
-					told = r.entries("", list, ids)
+					told = r.entries(f, "", list, ids)
 				}
 			}
 			out = append(out, refMember{name, told})
@@ -771,7 +772,7 @@ func (r *reference) logprobs(p refPlace, v any) any {
 			list[i], anyHidden = bartizan.TokenScore{Logprob: math.NaN()}, true
 		}
 	}
-	told := r.plan.Shaper.Tokens(list, 0)
+	told := r.tellTokens(f, list)
 	words, scores, maps, some := []any{}, []any{}, []any{}, false
 	for _, s := range told {
 		words, scores = append(words, refWord(s.Token, ids)), append(scores, refLogprob(s.Logprob))
@@ -799,7 +800,17 @@ func refWord(token string, ids bool) string {
 	return token
 }
 
-func (r *reference) entries(key string, list []any, ids bool) any {
+// tellTokens has tokens shaped; those of a list that says again what others said are not new.
+func (r *reference) tellTokens(f *answerField, list []bartizan.TokenScore) []bartizan.TokenScore {
+	again := 0
+	if f.uncounted {
+		again = min(r.scored, len(list))
+	}
+	r.scored += len(list) - again
+	return r.plan.Shaper.Tokens(list, again)
+}
+
+func (r *reference) entries(f *answerField, key string, list []any, ids bool) any {
 	scores, texts := make([]bartizan.TokenScore, len(list)), make([]string, len(list))
 	for i, e := range list {
 		o, _ := e.(refObject)
@@ -829,7 +840,7 @@ func (r *reference) entries(key string, list []any, ids bool) any {
 		return out
 	}
 	out := []any{}
-	for i, told := range r.plan.Shaper.Tokens(scores, 0) {
+	for i, told := range r.tellTokens(f, scores) {
 		o, _ := list[i].(refObject)
 		if hidden[i] {
 			o = nil

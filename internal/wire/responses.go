@@ -65,6 +65,11 @@ func responsesAnswer() *node {
 			{kind: bartizan.FieldContent, paths: "delta", form: formText},
 			{kind: bartizan.FieldLogprobs, paths: "logprobs", form: formTokens, neutral: "[]"},
 		},
+		[]answerField{ // all of a part's text, after its pieces
+			{kind: bartizan.FieldContent, paths: prefixed("?(type=response.output_text.done).", "type sequence_number output_index content_index item_id obfuscation")},
+			{kind: bartizan.FieldContent, paths: "?(type=response.output_text.done).text", form: formText, uncounted: true},
+			{kind: bartizan.FieldLogprobs, paths: "?(type=response.output_text.done).logprobs", form: formTokens, neutral: "[]", uncounted: true},
+		},
 		responseReasoning("?(type=response.reasoning_text.delta)", bartizan.FieldReasoning),
 		responseReasoning("?(type=response.reasoning_text.done)", bartizan.FieldReasoning),
 		responseReasoning("?(type=response.reasoning_summary_text.delta)", bartizan.FieldSummary),
@@ -127,7 +132,7 @@ func responsePart(part string, again bool) []answerField {
 	return []answerField{
 		{kind: bartizan.FieldContent, paths: prefixed(at, "type annotations[].**")},
 		{kind: bartizan.FieldContent, paths: prefixed(at, "text refusal"), form: formText, uncounted: again},
-		{kind: bartizan.FieldLogprobs, paths: at + "logprobs", form: formTokens, neutral: "[]"},
+		{kind: bartizan.FieldLogprobs, paths: at + "logprobs", form: formTokens, neutral: "[]", uncounted: again},
 		{kind: bartizan.FieldContent, paths: part + "?(type=reasoning_text).type"},
 		{kind: bartizan.FieldReasoning, paths: part + "?(type=reasoning_text).text", form: formText, neutral: `""`, uncounted: again},
 		{kind: bartizan.FieldContent, paths: part + "?(type=summary_text).type"},

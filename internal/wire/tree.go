@@ -31,8 +31,8 @@ type answerField struct {
 	perInput bool
 	// unit is what a time counts.
 	unit time.Duration
-	// uncounted is set on text that stands elsewhere in the answer too, and restates on
-	// text that does so where the answer came in pieces.
+	// uncounted is set on text, and on log-probabilities, that stand elsewhere in the answer
+	// too, and restates on text that does so where the answer came in pieces.
 	uncounted, restates bool
 	// cumulative is set on text that an event of a stream may tell from its beginning.
 	cumulative bool
