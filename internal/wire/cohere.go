@@ -118,8 +118,8 @@ func rerankAnswer() *node {
 
 func cohereClassifyAnswer() *node {
 	return compileAnswer(cohereUsage("meta."), []answerField{
-		{kind: bartizan.FieldContent, paths: "id classifications[].id classifications[].input classifications[].prediction " +
-			"classifications[].predictions[] classifications[].classification_type"},
+		{kind: bartizan.FieldContent, paths: "id classifications[].id classifications[].input classifications[].classification_type"},
+		{kind: bartizan.FieldContent, paths: "classifications[].prediction classifications[].predictions[]", form: formText, uncounted: true},
 		{kind: bartizan.FieldScores, paths: "classifications[].confidence", form: formScores, scores: ScoresScalar},
 		{kind: bartizan.FieldScores, paths: "classifications[].confidences classifications[].labels", form: formScores},
 	})

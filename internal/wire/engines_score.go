@@ -32,7 +32,8 @@ func poolingOptions() map[string]Option {
 
 func classifyAnswer() *node {
 	return compileAnswer(openAIUsage(), []answerField{
-		{kind: bartizan.FieldContent, paths: "id object created model data[].index data[].label data[].num_classes data[].object"},
+		{kind: bartizan.FieldContent, paths: "id object created model data[].index data[].num_classes data[].object"},
+		{kind: bartizan.FieldContent, paths: "data[].label", form: formText, uncounted: true},
 		{kind: bartizan.FieldScores, paths: "data[].probs", form: formScores},
 		{kind: bartizan.FieldScores, paths: "data[].score", form: formScores, scores: ScoresScalar},
 		{kind: bartizan.FieldScores, paths: "scores", form: formScores, scores: ScoresScalar},

@@ -425,7 +425,7 @@ func tensorKind(holder, data []byte) bartizan.Field {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(folded, part) })
 	}
 	switch whole := allWhole(data); {
-	case datatype == "BYTES" && !anyClassified(data):
+	case datatype == "BYTES" && allText(data) && !anyClassified(data):
 		return bartizan.FieldContent
 	case datatype == "BYTES":
 		return bartizan.FieldScores
@@ -460,6 +460,16 @@ func allWhole(value []byte) bool {
 	default:
 		return digits(value, 0) == len(value)
 	}
+}
+
+// allText reports whether a value holds nothing but texts, in lists.
+func allText(value []byte) bool {
+	if value[0] != '[' {
+		return value[0] == '"' || value[0] == 'n'
+	}
+	all := true
+	items(value, func(item []byte) { all = all && allText(item) })
+	return all
 }
 
 // anyClassified reports whether a text in the lists is of the classification extension.
