@@ -24,7 +24,8 @@ var embedders = map[string]struct {
 	"ollama's first":   {wire.EngineOllama, "/api/embeddings", `{"model":"bartizan-small","prompt":"a tier"}`, []any{"embedding"}},
 	"open inference": {
 		wire.EngineTriton, "/v2/models/bartizan-small/infer",
-		`{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["a tier"]}],"outputs":[{"name":"embedding"}]}`, []any{"outputs", 0, "data"},
+		`{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["a tier"]}],"outputs":[{"name":"embedding"}]}`,
+		[]any{"outputs", 0, "data"},
 	},
 }
 
