@@ -67,8 +67,8 @@ func shapiroWeights(n int) []float64 {
 // polynomial returns c[0]*x + c[1]*x^2 + ...
 func polynomial(x float64, c ...float64) float64 {
 	sum := 0.0
-	for i := len(c) - 1; i >= 0; i-- {
-		sum = (sum + c[i]) * x
+	for _, v := range slices.Backward(c) {
+		sum = (sum + v) * x
 	}
 	return sum
 }
