@@ -180,7 +180,7 @@ func scoreEngineRoutes() []*Route {
 		return &Route{
 			Name: name, Method: "POST", Path: path, Dialect: DialectPlain, Class: ClassScore, Engines: engines(of),
 			tables: tables{
-				options: tensorOptions(), groups: tensorGroups(), texts: map[string]textForm{"inputs": textAny}, said: []string{"inputs"},
+				options: tensorOptions(), groups: tensorGroups(), texts: map[string]textForm{"inputs": textTensors}, said: []string{"inputs"},
 				answer: tensorAnswer(), needsText: "inputs",
 			},
 		}
@@ -199,7 +199,7 @@ func scoreEngineRoutes() []*Route {
 			Name: name, Method: "POST", Path: path, Dialect: DialectPlain, Class: ClassScore, Engines: engines("tfserving"),
 			tables: tables{
 				options: tfOptions(), answer: tfAnswer(), said: []string{"instances", "inputs", "examples"},
-				texts: map[string]textForm{"instances": textAny, "inputs": textAny, "examples": textAny, "context": textAny},
+				texts: map[string]textForm{"instances": textAny, "inputs": textRows, "examples": textAny, "context": textAny},
 			},
 		}
 	}

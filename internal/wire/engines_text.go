@@ -257,7 +257,8 @@ func textEngineRoutes() []*Route {
 	sglang := tables{
 		options: sglangOptions(), groups: sglangGroups(), said: []string{"text"}, answer: sglangAnswer(), tellsUsage: true,
 		alternatives: 20, alternativesAt: "top_logprobs_num", capAt: "sampling_params.max_new_tokens",
-		marks: []string{"text", "input_ids", "input_embeds", "sampling_params"},
+		beside: []string{"rid", "image_data", "video_data", "audio_data", "modalities"},
+		marks:  []string{"text", "input_ids", "input_embeds", "sampling_params"},
 	}
 	tgi := func(streams streamForm) tables {
 		return tables{

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,7 +26,7 @@ type Narrowing struct {
 	// does not list them. 0 leaves the client's number.
 	Alternatives int
 	// MaxInputs caps the prompts or inputs that one request may have; what is more is left
-	// out. 0 means no cap.
+	// out or, where that cannot be, the request is refused. 0 means no cap.
 	MaxInputs int
 	// BiasEntries caps the biased tokens that are kept, and BiasLimit the size of
 	// each bias. BiasEntries 0 means no cap; remove [OptionLogitBias] to have none.
@@ -43,6 +44,9 @@ type Narrowing struct {
 func (r *Route) Narrow(dst, body []byte, req Request, n Narrowing) (out []byte, adjusted []string, err error) {
 	if r.options == nil {
 		return append(dst, body...), nil, nil
+	}
+	if n.MaxInputs > 0 && req.Uncut && req.Asked.Inputs > n.MaxInputs {
+		return dst, nil, fault(r.said[0], "%s has %d inputs; send at most %d at once", r.said[0], req.Asked.Inputs, n.MaxInputs)
 	}
 	e := edit{route: r, src: body, dst: dst, req: req, n: n}
 	i := skipSpace(body, 0)
@@ -106,6 +110,10 @@ func (e *edit) member(m *members, path string, options map[string]Option, end in
 		e.kept = true
 		return
 	}
+	if option == OptionStore && string(value) == "false" {
+		e.kept = true // some servers keep what they are not told to forget
+		return
+	}
 	if e.n.Remove.Has(option) {
 		if asked {
 			e.adjust(path + string(name))
@@ -119,11 +127,32 @@ func (e *edit) member(m *members, path string, options map[string]Option, end in
 		e.object(at+".", e.route.groups[at], m.value)
 		return
 	}
+	if option == OptionGroup {
+		e.emptyGroup(path+string(name)+".", m.value, end)
+		return
+	}
 	if edited, changed := e.value(option, path+string(name), m.value, end); changed {
 		e.flush(m.value)
 		e.dst = append(e.dst, edited...)
 		e.from = end
 	}
+}
+
+// emptyGroup puts the cap on the answer into a group that is null, if it belongs there.
+func (e *edit) emptyGroup(at string, i, end int) {
+	object, key := cutPath(e.route.capAt)
+	if !e.addsCap() || e.capped || key == "" || !e.same(object, at) {
+		return
+	}
+	e.flush(i)
+	e.dst = strconv.AppendInt(append(append(append(e.dst, `{"`...), key...), `":`...), int64(e.n.MaxOutput), 10)
+	e.dst = append(e.dst, '}')
+	e.from, e.capped = end, true
+}
+
+// same reports whether two paths are of one field.
+func (e *edit) same(a, b string) bool {
+	return a == b || e.route.twins && string(fold(nil, []byte(a))) == string(fold(nil, []byte(b)))
 }
 
 // value returns what stands for a known field's value; changed is false when that is
@@ -153,6 +182,10 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 		return e.include(name, i)
 	case OptionText:
 		return e.inputs(name, i)
+	case OptionPlain:
+		if slices.Contains(e.route.beside, name) {
+			return e.beside(i)
+		}
 	case OptionThinking:
 		return e.thinking(name, i, end)
 	case OptionStreamOptions:
@@ -179,7 +212,7 @@ func (e *edit) maxTokens(name string, value []byte, null bool) ([]byte, bool) {
 		e.capped = true // a number that means none is clamped too
 		return e.clamp(name, value, null, e.n.MaxOutput)
 	}
-	if !e.addsCap() || name != e.route.capAt {
+	if !e.addsCap() || !e.same(name, e.route.capAt) {
 		return nil, false
 	}
 	e.capped = true
@@ -312,17 +345,35 @@ func (e *edit) inputs(name string, i int) ([]byte, bool) {
 	if most <= 0 || e.req.Asked.Inputs <= most || e.src[i] != '[' || e.route.texts[name] == textMessages {
 		return nil, false
 	}
+	out := e.first(i, most)
+	if out == nil {
+		return nil, false
+	}
+	e.adjust(name)
+	return out, true
+}
+
+// first returns the first elements of the list at src[i], as a list.
+func (e *edit) first(i, most int) []byte {
 	count, end := 0, 0
 	for el := (elements{b: e.src, i: i}); count < most && el.next(); count++ {
 		end = skipValue(e.src, el.value)
 		el.end(end)
 	}
 	if count == 0 || end <= i {
+		return nil
+	}
+	return append(append([]byte(nil), e.src[i:end]...), ']')
+}
+
+// beside leaves out of a list that has an element for each input what is more than the
+// inputs.
+func (e *edit) beside(i int) ([]byte, bool) {
+	if e.n.MaxInputs <= 0 || e.req.Asked.Inputs <= e.n.MaxInputs || e.src[i] != '[' || countOf(e.src[i:]) != e.req.Asked.Inputs {
 		return nil, false
 	}
-	e.adjust(name)
-	out := append([]byte(nil), e.src[i:end]...)
-	return append(out, ']'), true
+	out := e.first(i, e.n.MaxInputs)
+	return out, out != nil
 }
 
 // add puts in, before the closing brace at src[i] of the object at the path, what the
@@ -332,7 +383,7 @@ func (e *edit) add(path string, i int) {
 		e.addCap(path, i)
 	}
 	group, key := cutPath(e.route.alternativesAt)
-	if e.n.Alternatives > 0 && e.req.Asked.Logprobs && !e.topped && key != "" && group == path &&
+	if e.n.Alternatives > 0 && e.req.Asked.Logprobs && !e.topped && key != "" && e.same(group, path) &&
 		!e.n.Remove.Has(OptionTopLogprobs) {
 		e.insert(i, key, strconv.Itoa(e.n.Alternatives))
 	}
@@ -346,7 +397,7 @@ func (e *edit) addCap(path string, i int) {
 	object, key := cutPath(e.route.capAt)
 	switch {
 	case key == "":
-	case object == path:
+	case e.same(object, path):
 		e.insert(i, key, strconv.Itoa(e.n.MaxOutput))
 		e.capped = true
 	case path == "": // the object that would hold it is not there

@@ -26,6 +26,8 @@ type Request struct {
 	Unknown []string
 	// Options are those that the request asks for: keys with null or false do not count.
 	Options Options
+	// Uncut is set when the inputs cannot be told apart, so that none can be left out.
+	Uncut bool
 	// Schema is set when the answer has to follow a grammar or a JSON schema.
 	Schema bool
 }
@@ -246,6 +248,9 @@ func (p *peek) option(o Option, path string, name []byte, i, end int) error {
 	case OptionResponseFormat:
 		return p.responseFormat(name, i, end)
 	case OptionGrammar:
+		if string(value) == `""` || string(value) == "false" {
+			return nil
+		}
 		p.req.Schema = true
 		p.req.TextBytes += len(value)
 		return nil
@@ -268,7 +273,7 @@ func (p *peek) scalar(o Option, name, value []byte) error {
 		return p.flag(name, value, &p.req.Asked.Logprobs)
 	case OptionMaxTokens:
 		if p.req.MaxCompletion != "" {
-			return fault(string(name), "max_tokens and max_completion_tokens are the same cap; send one of them")
+			return fault(string(name), "%s and %s are the same cap; send one of them", p.req.MaxCompletion, name)
 		}
 		p.req.MaxCompletion = string(name)
 		return p.cap(name, value)

@@ -215,6 +215,10 @@ func (p *peek) textOf(path string, name []byte, i int) error {
 		return p.messages(name, i)
 	case textAny:
 		return p.anyText(i)
+	case textTensors:
+		return p.tensors(i)
+	case textRows:
+		return p.rows(i)
 	default:
 	}
 	switch p.body[i] {
@@ -236,6 +240,38 @@ func (p *peek) anyText(i int) error {
 		items(p.body[i:], func([]byte) { count++ })
 		p.req.Asked.Inputs = max(p.req.Asked.Inputs, count)
 	}
+	p.within(i)
+	return nil
+}
+
+// tensors measures tensors. Their first dimension counts inputs, but that of numbers
+// without a second one, which are those of one input.
+func (p *peek) tensors(i int) error {
+	items(p.body[i:], func(tensor []byte) {
+		rows, dimensions := 0, 0
+		items(valueOf(tensor, "shape"), func(size []byte) {
+			if dimensions++; dimensions == 1 {
+				rows, _ = wholeNumber(size)
+			}
+		})
+		if datatype, _ := plain(valueOf(tensor, "datatype")); dimensions > 1 || datatype == "BYTES" {
+			p.req.Asked.Inputs = max(p.req.Asked.Inputs, rows)
+		}
+	})
+	p.req.Uncut = true
+	p.within(i)
+	return nil
+}
+
+// rows measures a list of inputs, or columns.
+func (p *peek) rows(i int) error {
+	if p.body[i] != '{' {
+		return p.anyText(i)
+	}
+	eachPair(p.body[i:], func(_, column []byte) {
+		p.req.Asked.Inputs = max(p.req.Asked.Inputs, countOf(column))
+	})
+	p.req.Uncut = true
 	p.within(i)
 	return nil
 }

@@ -11,6 +11,8 @@ type tables struct {
 	// one of the system's text.
 	said   []string
 	system string
+	// beside are fields that may be a list with an element for each of several inputs.
+	beside []string
 	// twins is set where servers take a field in several spellings.
 	twins bool
 
@@ -54,6 +56,8 @@ const (
 	textList     textForm = iota // a string, strings, token ids, lists of token ids
 	textMessages                 // messages, with roles
 	textAny                      // anything
+	textTensors                  // tensors, whose first dimension counts inputs
+	textRows                     // a list of inputs, or an object of columns with one list each
 )
 
 // streamForm says when an answer is a stream.
