@@ -1,10 +1,10 @@
 // Package logread turns request logs into exchanges: files that another gateway
 // wrote, or that bartizan exported.
 //
-// A log is lines of JSON, each ended by byte 0x0A, plain or compressed with gzip or
-// zstd, which is told from the first bytes. Two formats are read, told from the
-// first usable line: bartizan's own (schema bartizan.exchange/1), and what people
-// log around the OpenAI API, see [FormatOpenAI].
+// A log is JSON, one object a line ended by byte 0x0A, or an array of objects, or
+// objects over several lines; plain or compressed with gzip or zstd; or a Parquet file.
+// All of it is told from the content, never from a name: see the formats. A file has
+// one format, told from its first usable line.
 //
 // A line that cannot be used is counted with its number and reason, and reading
 // goes on. A line that names no account belongs to [UnknownAccount], which is never
@@ -13,8 +13,6 @@
 package logread
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +56,43 @@ const (
 	// number since 1970 in seconds, milliseconds, microseconds or nanoseconds,
 	// told by its size.
 	FormatOpenAI Format = "openai"
+	// FormatLiteLLM is LiteLLM's StandardLoggingPayload, as its loggers write it.
+	//
+	// The account is metadata.user_api_key_hash, else metadata.user_api_key_alias, else
+	// metadata.user_api_key_user_id, else end_user. Text that LiteLLM has redacted
+	// counts as no text. A failure has the status of error_information.error_code, or
+	// else 500. What came from the cache was given away all the same and is an answer.
+	FormatLiteLLM Format = "litellm"
+	// FormatOTLP is an export of OpenTelemetry spans or logs as JSON (resourceSpans,
+	// resourceLogs), with the attributes of the GenAI conventions. A span of operation
+	// chat, text_completion, generate_content or embeddings is an exchange, and so is a
+	// log record of the event gen_ai.client.inference.operation.details; all others are
+	// passed over. Messages are read from attributes of the span, of its events, and from
+	// the events of the conventions before 1.37. Spans and log records of the same calls
+	// must not be read together: they would count twice.
+	//
+	// The account is the first of the attributes user.id, enduser.id,
+	// enduser.pseudo.id, user.hash, tenant.id of the span, then of its resource.
+	FormatOTLP Format = "otlp"
+	// FormatAccess is an access log of Envoy or nginx as JSON: one object a line with a
+	// status and a path or request line, named as their documentation names them. It has
+	// no text, so it tells volume and pace and nothing else. Requests other than POST are
+	// passed over.
+	//
+	// The account is the first of account, account_id, consumer, customer, tenant, sub,
+	// jwt_sub, client_id, api_key_id, key_id, user_id, remote_user, user that is neither
+	// empty nor "-". nginx writes a request when it is over: its start is that time less
+	// request_time.
+	FormatAccess Format = "access"
+	// FormatParquet is a Parquet file. Each row is read like a line of FormatOpenAI of
+	// which the keys are the names of the columns, see [Options.Columns].
+	FormatParquet Format = "parquet"
 )
+
+// Formats lists what a log may be said to be.
+func Formats() []Format {
+	return []Format{FormatBartizan, FormatOpenAI, FormatLiteLLM, FormatOTLP, FormatAccess, FormatParquet}
+}
 
 // UnknownAccount is the account of lines that name none.
 const UnknownAccount = "unknown"
@@ -67,13 +101,21 @@ const UnknownAccount = "unknown"
 // lines.
 type Options struct {
 	Format Format
+	// Account is the path of the field that names the account, with dots between the
+	// keys, such as "metadata.team_id"; of FormatOTLP, the name of an attribute. Empty
+	// means as the format says. A record without that field has no account.
+	Account string
+	// Columns names, for keys of FormatOpenAI such as account, timestamp, prompt or
+	// messages, the Parquet column that holds it. Without an entry it is the column of
+	// that name. Of other formats it is not used.
+	Columns map[string]string
 	// Strict makes the first bad line an error.
 	Strict bool
 	// Name stands in made-up ids and in errors; usually the file's name.
 	Name string
 	// MaxLine caps a line in bytes; 0 means 16 MiB. A longer line is a bad line.
 	MaxLine int
-	// MaxBytes caps the decompressed size; 0 means 64 GiB.
+	// MaxBytes caps the decompressed size; 0 means 1 TiB.
 	MaxBytes int64
 	// MaxFaults caps the list in Stats.Faults; 0 means 20. All are counted.
 	MaxFaults int
@@ -81,6 +123,7 @@ type Options struct {
 
 // Fault is a line that could not be used.
 type Fault struct {
+	// Line is the number of the line, of the line where the object begins, or of a row.
 	Line   int64  `json:"line"`
 	Reason string `json:"reason"`
 }
@@ -88,9 +131,12 @@ type Fault struct {
 // Stats counts what was read.
 type Stats struct {
 	Format    Format `json:"format"`
-	Lines     int64  `json:"lines"` // blank ones are not counted
+	Lines     int64  `json:"lines"` // or objects or rows; blank ones are not counted
 	Exchanges int64  `json:"exchanges"`
 	Bad       int64  `json:"bad"`
+	// Passed counts sound records that are no exchange with a model, such as spans of
+	// other operations.
+	Passed int64 `json:"passed"`
 	// Untimed and Unknown count exchanges without a time and without an account.
 	Untimed int64 `json:"untimed"`
 	Unknown int64 `json:"unknown"`
@@ -99,10 +145,27 @@ type Stats struct {
 	Faults []Fault `json:"faults,omitempty"`
 }
 
+// Add adds what another part of the same log came to. At most limit faults are kept.
+func (s *Stats) Add(o *Stats, limit int) {
+	if o.Format != FormatAuto {
+		s.Format = o.Format
+	}
+	s.Lines += o.Lines
+	s.Exchanges += o.Exchanges
+	s.Bad += o.Bad
+	s.Passed += o.Passed
+	s.Untimed += o.Untimed
+	s.Unknown += o.Unknown
+	s.Bytes += o.Bytes
+	s.Faults = append(s.Faults, o.Faults[:max(0, min(len(o.Faults), limit-len(s.Faults)))]...)
+}
+
 // Errors of a whole file.
 var (
 	// ErrTooLarge says that a file is larger, once decompressed, than was allowed.
 	ErrTooLarge = errors.New("larger than the allowed decompressed size")
+	// ErrBomb says that a file grows on decompression as no log does.
+	ErrBomb = errors.New("grows more than 1,000-fold on decompression, as no log does")
 	// ErrBadLine is the error of a bad line under Options.Strict.
 	ErrBadLine = errors.New("bad line")
 )
@@ -123,18 +186,29 @@ func Open(ctx context.Context, path string, o Options, fn func(*bartizan.Exchang
 
 // Read calls fn for every exchange of r, in the order of the lines. An error of fn
 // ends the reading and is returned as it is. What was read until an error is in the
-// returned Stats.
+// returned Stats. Parquet needs an [io.ReaderAt] of known size, such as a file.
 func Read(ctx context.Context, r io.Reader, o Options, fn func(*bartizan.Exchange) error) (Stats, error) {
 	o = o.withDefaults()
-	plain, err := decompress(r, o.MaxBytes)
+	stats := Stats{Format: o.Format}
+	s, err := NewSource(r, o, Position{})
 	if err != nil {
-		return Stats{}, fmt.Errorf("read log %s: %w", o.Name, err)
+		return stats, err
 	}
-	defer plain.close()
-	run := &reading{o: o, fn: fn, stats: Stats{Format: o.Format}}
-	err = run.lines(ctx, plain)
-	run.stats.Bytes = plain.n
-	return run.stats, err
+	defer s.Close()
+	for {
+		b, err := s.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return stats, nil
+		}
+		if err != nil {
+			return stats, err
+		}
+		part, err := b.Each(fn)
+		stats.Add(&part, o.MaxFaults)
+		if err != nil {
+			return stats, err
+		}
+	}
 }
 
 func (o Options) withDefaults() Options {
@@ -142,7 +216,7 @@ func (o Options) withDefaults() Options {
 		o.MaxLine = 16 << 20
 	}
 	if o.MaxBytes <= 0 {
-		o.MaxBytes = 64 << 30
+		o.MaxBytes = 1 << 40
 	}
 	if o.MaxFaults <= 0 {
 		o.MaxFaults = 20
@@ -151,97 +225,4 @@ func (o Options) withDefaults() Options {
 		o.Name = "log"
 	}
 	return o
-}
-
-// reading is one pass over a log.
-type reading struct {
-	o     Options
-	fn    func(*bartizan.Exchange) error
-	stats Stats
-	line  int64 // of the file, blank ones included
-}
-
-func (r *reading) lines(ctx context.Context, plain io.Reader) error {
-	in := bufio.NewReaderSize(plain, 64<<10)
-	var buf []byte
-	for {
-		if r.line%256 == 0 {
-			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("read log %s: %w", r.o.Name, err)
-			}
-		}
-		line, tooLong, err := readLine(in, buf[:0], r.o.MaxLine)
-		buf = line
-		if len(line) > 0 || err == nil {
-			r.line++
-		}
-		if use := r.use(line, tooLong); use != nil {
-			return use
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("read log %s after line %d: %w", r.o.Name, r.line, err)
-		}
-	}
-}
-
-// readLine appends the next line to buf, without its end. Of a line longer than
-// limit only the beginning is kept.
-func readLine(in *bufio.Reader, buf []byte, limit int) (line []byte, tooLong bool, err error) {
-	for {
-		part, err := in.ReadSlice('\n')
-		if len(buf)+len(part) > limit+1 {
-			tooLong = true
-			part = part[:max(0, min(len(part), limit+1-len(buf)))]
-		}
-		buf = append(buf, part...)
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		return bytes.TrimSuffix(buf, []byte{'\n'}), tooLong, err
-	}
-}
-
-// use makes an exchange of a line and hands it on.
-func (r *reading) use(line []byte, tooLong bool) error {
-	if r.line == 1 {
-		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
-	}
-	line = bytes.TrimSpace(line)
-	if len(line) == 0 {
-		return nil
-	}
-	r.stats.Lines++
-	if tooLong {
-		return r.bad(fmt.Sprintf("longer than %d bytes", r.o.MaxLine))
-	}
-	x, format, reason := parse(line, r.stats.Format)
-	if reason != "" {
-		return r.bad(reason)
-	}
-	r.stats.Format = format
-	if x.ID == "" {
-		x.ID = fmt.Sprintf("%s:%012d", r.o.Name, r.line)
-	}
-	if x.At.IsZero() {
-		r.stats.Untimed++
-	}
-	if x.Account == UnknownAccount {
-		r.stats.Unknown++
-	}
-	r.stats.Exchanges++
-	return r.fn(x)
-}
-
-func (r *reading) bad(reason string) error {
-	r.stats.Bad++
-	if len(r.stats.Faults) < r.o.MaxFaults {
-		r.stats.Faults = append(r.stats.Faults, Fault{Line: r.line, Reason: reason})
-	}
-	if r.o.Strict {
-		return fmt.Errorf("read log %s: line %d: %s: %w", r.o.Name, r.line, reason, ErrBadLine)
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package logread
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
@@ -19,14 +18,19 @@ func accountKeys() []string {
 }
 
 // parseOpenAI makes an exchange of a line in one of the shapes of [FormatOpenAI].
-func parseOpenAI(o object) (*bartizan.Exchange, string) {
+func parseOpenAI(o object, opt *Options) record {
 	request, answer, answerText := parts(o)
 	if request == nil && answer == nil && answerText == "" {
-		return nil, "no request and no answer: want messages, prompt or input, or a request, body or response"
+		return record{reason: "no request and no answer: want messages, prompt or input, or a request, body or response"}
 	}
-	account := accountOf(o, o.object("metadata"), request, request.object("metadata"))
-	if len(account) > 256 {
-		return nil, "account name longer than 256 bytes"
+	var account string
+	if opt.Account != "" {
+		account = accountAt(o.find(opt.Account))
+	} else {
+		account = accountOf(o, o.object("metadata"), request, request.object("metadata"))
+	}
+	if len(account) > maxAccount {
+		return record{reason: longAccount}
 	}
 	x := &bartizan.Exchange{
 		Schema:  bartizan.ExchangeSchema,
@@ -54,17 +58,14 @@ func parseOpenAI(o object) (*bartizan.Exchange, string) {
 	}
 	x.Text = conversation(request, answerText)
 	x.Asked.Inputs = inputs(request)
-	return x, ""
+	return one(x)
 }
 
 // parts finds the request's body and the answer in a line.
 func parts(o object) (request, answer object, answerText string) {
 	switch {
 	case o.has("request"):
-		request = o.object("request")
-		if s := o.text("request"); s != "" && json.Unmarshal([]byte(s), &request) != nil {
-			request = nil
-		}
+		request = embedded(o.raw("request"))
 		if body := request.object("body"); body != nil {
 			request = body
 		}
@@ -73,14 +74,12 @@ func parts(o object) (request, answer object, answerText string) {
 	case o.has("messages", "prompt", "input"):
 		request = o
 	}
-	answer = o.object("response")
+	answer = embedded(o.raw("response"))
 	if body := answer.object("body"); body != nil {
 		answer = body
 	}
-	if s := o.text("response"); s != "" {
-		if json.Unmarshal([]byte(s), &answer) != nil {
-			answer, answerText = nil, s
-		}
+	if answer == nil {
+		answerText = o.text("response")
 	}
 	if answer == nil && o.has("choices") {
 		answer = o
@@ -88,20 +87,33 @@ func parts(o object) (request, answer object, answerText string) {
 	return request, answer, answerText
 }
 
+// embedded returns an object, or the object that a text holds.
+func embedded(raw []byte) object {
+	if s := text(raw); strings.HasPrefix(s, "{") && valid([]byte(s)) {
+		return objectOf([]byte(s))
+	}
+	return objectOf(raw)
+}
+
 // accountOf names the account by the first place that names one.
 func accountOf(places ...object) string {
 	for _, place := range places {
 		for _, key := range accountKeys() {
 			if s := place.name(key); s != "" {
-				if isSecret(key, s) {
-					sum := sha256.Sum256([]byte(s))
-					return "key-" + hex.EncodeToString(sum[:8])
-				}
-				return s
+				return masked(key, s)
 			}
 		}
 	}
 	return UnknownAccount
+}
+
+// masked returns an account's name as it stands in the log, unless it is a secret.
+func masked(key, s string) string {
+	if !isSecret(key, s) {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "key-" + hex.EncodeToString(sum[:8])
 }
 
 // isSecret reports whether a value looks like an API key itself. Such a value must
@@ -123,27 +135,17 @@ func asked(request object) bartizan.Asked {
 	const most = math.MaxInt32
 	var a bartizan.Asked
 	number := func(key string) int { n, _ := request.whole(key, most); return int(n) }
-	yes := func(key string) bool { return string(request[key]) == "true" }
-	a.Stream = yes("stream")
+	a.Stream = request.yes("stream")
 	a.MaxTokens = max(number("max_tokens"), number("max_completion_tokens"), number("max_output_tokens"))
 	a.N = number("n")
 	a.TopLogprobs = max(number("top_logprobs"), number("logprobs"))
-	a.Logprobs = yes("logprobs") || a.TopLogprobs > 0
+	a.Logprobs = request.yes("logprobs") || a.TopLogprobs > 0
 	a.LogitBias = len(request.object("logit_bias"))
-	var t float64
-	if request.has("temperature") && json.Unmarshal(request["temperature"], &t) == nil {
+	if t, ok := request.number("temperature"); ok {
 		a.Temperature = &t
 	}
-	a.Tools = len(list(request["tools"]))
+	a.Tools = len(list(request.raw("tools")))
 	return a
-}
-
-func list(raw json.RawMessage) []json.RawMessage {
-	var l []json.RawMessage
-	if json.Unmarshal(raw, &l) != nil {
-		return nil
-	}
-	return l
 }
 
 func route(o, request, answer object) string {
@@ -171,10 +173,15 @@ func route(o, request, answer object) string {
 // outcome reads how the request ended; without a word on it, it was answered.
 func outcome(o object) (int, bartizan.Outcome) {
 	status := statusOf(o, o.object("response"))
-	word := strings.ToLower(o.text("status"))
+	return outcomeOf(status, strings.ToLower(o.text("status")), o.has("error"))
+}
+
+// outcomeOf reads an outcome from an HTTP status, 0 when there is none, a word, and
+// whether there was an error.
+func outcomeOf(status int, word string, wrong bool) (int, bartizan.Outcome) {
 	if status == 0 {
 		status = statusOK
-		if o.has("error") || word == "failure" || word == "failed" || word == "error" {
+		if wrong || word == "failure" || word == "failed" || word == "error" {
 			status = statusBroken
 		}
 	}
@@ -212,7 +219,7 @@ func statusOf(places ...object) int {
 }
 
 func usage(places ...object) bartizan.Usage {
-	const most = 1 << 40
+	const most = maxTokens
 	for _, place := range places {
 		u := place.object("usage")
 		if u == nil && place.has("prompt_tokens", "completion_tokens") {
@@ -238,3 +245,6 @@ func usage(places ...object) bartizan.Usage {
 	}
 	return bartizan.Usage{}
 }
+
+// maxTokens is the greatest count of tokens that is believed.
+const maxTokens = 1 << 40

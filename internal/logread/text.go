@@ -1,7 +1,6 @@
 package logread
 
 import (
-	"encoding/json"
 	"strings"
 
 	"bartizan"
@@ -12,13 +11,13 @@ func conversation(request object, answer string) *bartizan.Text {
 	t := &bartizan.Text{Answer: answer}
 	switch {
 	case request.has("messages"):
-		readMessages(t, request["messages"])
+		readMessages(t, request.raw("messages"))
 	case request.has("prompt"):
-		t.Prompt, t.Turns = strings.Join(texts(request["prompt"]), "\n"), 1
+		t.Prompt, t.Turns = strings.Join(texts(request.raw("prompt")), "\n"), 1
 	case request.has("input"):
 		t.System = request.text("instructions")
-		if !readMessages(t, request["input"]) {
-			t.Prompt, t.Turns = strings.Join(texts(request["input"]), "\n"), 1
+		if !readMessages(t, request.raw("input")) {
+			t.Prompt, t.Turns = strings.Join(texts(request.raw("input")), "\n"), 1
 		}
 	}
 	if t.Prompt == "" && t.System == "" && t.Answer == "" {
@@ -30,27 +29,30 @@ func conversation(request object, answer string) *bartizan.Text {
 // readMessages takes system prompts, the last user message and the number of user
 // messages from a list of messages, a single message, or a text that stands for one.
 // It reports whether there was a message.
-func readMessages(t *bartizan.Text, raw json.RawMessage) bool {
+func readMessages(t *bartizan.Text, raw []byte) bool {
 	messages := list(raw)
 	if messages == nil && len(raw) > 0 && raw[0] == '{' {
-		messages = []json.RawMessage{raw}
+		messages = [][]byte{raw}
 	}
 	found := false
 	var system []string
+	var last object
 	for _, m := range messages {
-		var message object
-		if json.Unmarshal(m, &message) != nil || !message.has("role") {
+		message := objectOf(m)
+		if !message.has("role") {
 			continue
 		}
 		found = true
-		content := strings.Join(texts(message["content"]), "\n")
 		switch message.text("role") {
 		case "system", "developer":
-			system = append(system, content)
+			system = append(system, contentOf(message))
 		case "user":
-			t.Prompt = content
+			last = message
 			t.Turns++
 		}
+	}
+	if last != nil {
+		t.Prompt = contentOf(last)
 	}
 	if len(system) > 0 {
 		t.System = strings.Join(system, "\n")
@@ -61,9 +63,11 @@ func readMessages(t *bartizan.Text, raw json.RawMessage) bool {
 	return found
 }
 
+func contentOf(message object) string { return strings.Join(texts(message.raw("content")), "\n") }
+
 // texts returns the texts of a content: a text, a list of texts, or a list of parts
 // {"text": ...}. Anything else, such as images and token numbers, has none.
-func texts(raw json.RawMessage) []string {
+func texts(raw []byte) []string {
 	if s := text(raw); s != "" {
 		return []string{s}
 	}
@@ -71,10 +75,7 @@ func texts(raw json.RawMessage) []string {
 	for _, part := range list(raw) {
 		s := text(part)
 		if s == "" {
-			var o object
-			if json.Unmarshal(part, &o) == nil {
-				s = o.text("text")
-			}
+			s = objectOf(part).text("text")
 		}
 		if s != "" {
 			out = append(out, s)
@@ -86,8 +87,8 @@ func texts(raw json.RawMessage) []string {
 // inputs counts the prompts or embedding inputs of a request.
 func inputs(request object) int {
 	for _, key := range [...]string{"prompt", "input"} {
-		raw, ok := request[key]
-		if !ok {
+		raw := request.raw(key)
+		if raw == nil {
 			continue
 		}
 		l := list(raw)
@@ -105,13 +106,10 @@ func inputs(request object) int {
 // answerOf joins the texts of an answer's choices.
 func answerOf(answer object) string {
 	var out []string
-	for _, c := range list(answer["choices"]) {
-		var choice object
-		if json.Unmarshal(c, &choice) != nil {
-			continue
-		}
-		out = append(out, texts(choice.object("message")["content"])...)
-		out = append(out, texts(choice["text"])...)
+	for _, c := range list(answer.raw("choices")) {
+		choice := objectOf(c)
+		out = append(out, texts(choice.object("message").raw("content"))...)
+		out = append(out, texts(choice.raw("text"))...)
 	}
 	if s := answer.text("output_text"); s != "" {
 		out = append(out, s)

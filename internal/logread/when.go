@@ -1,7 +1,6 @@
 package logread
 
 import (
-	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
@@ -17,7 +16,7 @@ func endKeys() []string { return []string{"end_time", "endTime", "end_at", "comp
 // when returns the first usable time under keys; zero when there is none.
 func (o object) when(keys []string) time.Time {
 	for _, k := range keys {
-		if t, ok := instant(o[k]); ok {
+		if t, ok := instant(o.raw(k)); ok {
 			return t
 		}
 	}
@@ -25,7 +24,7 @@ func (o object) when(keys []string) time.Time {
 }
 
 // instant reads a time: a text, or a number since 1970 in a unit told by its size.
-func instant(raw json.RawMessage) (time.Time, bool) {
+func instant(raw []byte) (time.Time, bool) {
 	if len(raw) == 0 {
 		return time.Time{}, false
 	}
@@ -104,8 +103,7 @@ func (o object) end(start time.Time) time.Time {
 		{"latency", time.Second},
 		{"duration", time.Second},
 	} {
-		var f float64
-		if json.Unmarshal(o[k.key], &f) == nil && f > 0 {
+		if f, ok := o.number(k.key); ok && f > 0 {
 			return start.Add(time.Duration(min(f*float64(k.unit), float64(24*time.Hour))))
 		}
 	}
