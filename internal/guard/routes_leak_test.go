@@ -72,7 +72,9 @@ func tellsTooMuch(t testing.TB, r *wire.Route, doc []byte, profile string) strin
 					found = more
 				}
 				text := strings.Trim(string(doc[start:dec.InputOffset()]), ": \t\r\n,")
-				if slices.Contains(neverTold, name) && !slices.Contains([]string{"null", `""`, "[]", "{}", "0", "false", "true"}, text) && !(name == "reasoning" && asked) {
+				if slices.Contains(neverTold, name) && !slices.Contains([]string{"null", `""`, "[]", "{}", "0", "false", "true"}, text) && !(name == "reasoning" && asked) &&
+					(r.Class != wire.ClassScore || strings.Trim(text, "-.0123456789") != "") { // a class may have any name
+
 					found = name + "=" + text
 				}
 			}
@@ -119,6 +121,9 @@ func TestRoutesTellNoMore(t *testing.T) {
 					t.Parallel()
 					for _, f := range fixturesOf(t, r, "answer") {
 						got, err := guard.NewShaper(r, profile(t, name), req).Body(nil, []byte(f.text))
+						if strings.Contains(f.name, "withheld") && errors.Is(err, guard.ErrWithheld) {
+							continue
+						}
 						if err != nil {
 							t.Fatalf("%s: %v", f.name, err)
 						}
@@ -180,7 +185,7 @@ func TestRoutesFailClosed(t *testing.T) {
 					}
 				}
 				for _, f := range fixturesOf(t, r, "answer") {
-					if strings.Contains(f.name, "error") {
+					if strings.Contains(f.name, "error") || strings.Contains(f.name, "withheld") {
 						continue
 					}
 					check(f.name+" in an array", "["+f.text+"]")

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -145,7 +146,11 @@ func (w *Rewriter) Rewrite(dst, src []byte) (out []byte, changed bool, err error
 	end := -1
 	i := skipSpace(src, 0)
 	if i < len(src) && (src[i] == '{' || src[i] == '[' && (w.tree.elem != nil || w.tree.kind != bartizan.FieldContent)) {
-		end = w.keep(w.tree, w.verb(w.tree), i, -1)
+		if src[i] == '{' { // what holds for the whole document is of lists
+			end = w.value(w.tree, i, 0)
+		} else {
+			end = w.keep(w.tree, w.verb(w.tree), i, -1)
+		}
 	}
 	if end >= 0 && skipSpace(src, end) != len(src) {
 		end = -1
@@ -460,6 +465,8 @@ func (w *Rewriter) shaped(dst []byte, n *node, span []byte) ([]byte, error) {
 		return w.vectors(dst, span)
 	case formVectorList:
 		return w.vectorList(dst, span)
+	case formSparse:
+		return w.sparse(dst, span)
 	case formScores:
 		if w.plan.Vectors {
 			return w.vectorTree(dst, span)
@@ -573,6 +580,34 @@ func (w *Rewriter) vectorList(dst, span []byte) ([]byte, error) {
 		if dst, err = w.vectors(dst, v); err != nil {
 			return dst, err
 		}
+	}
+	return append(dst, ']'), nil
+}
+
+// sparse appends what is told of an embedding that lists its components with their indexes.
+func (w *Rewriter) sparse(dst, span []byte) ([]byte, error) {
+	var indexes [][]byte
+	values, ok := []float64(nil), span[0] == '['
+	items(span, func(item []byte) {
+		index, value := valueOf(item, "index"), number(valueOf(item, "value"))
+		ok = ok && len(index) > 0 && digits(index, 0) == len(index) && !math.IsNaN(value)
+		indexes, values = append(indexes, index), append(values, value)
+	})
+	if !ok {
+		return dst, fmt.Errorf("read embedding: %w", ErrNotUnderstood)
+	}
+	told, asIs := w.plan.Shaper.Vector(values)
+	if asIs {
+		return append(dst, span...), nil
+	}
+	w.coarsened = true
+	dst = append(dst, '[')
+	for i, value := range told {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, `{"index":`...), indexes[i]...), `,"value":`...)
+		dst = append(strconv.AppendFloat(dst, float64(plainZero(value)), 'f', -1, 32), '}')
 	}
 	return append(dst, ']'), nil
 }
@@ -710,7 +745,7 @@ func (w *Rewriter) verb(n *node) Verb {
 		if verb == Drop {
 			return Shape
 		}
-	case formTokens, formVector, formScores, formFingerprint, formTime, formScore, formTops, formTuples, formVectorList:
+	case formTokens, formVector, formScores, formFingerprint, formTime, formScore, formTops, formTuples, formVectorList, formSparse:
 		if verb == Shape && w.plan.Shaper == nil && n.neutral != "" {
 			return Drop
 		}

@@ -21,6 +21,7 @@ const (
 	EngineGemini
 	EngineMistral
 	EngineCohere
+	EngineTEI
 	engineCount
 )
 
@@ -28,6 +29,7 @@ var engineNames = [engineCount]string{ //nolint:gochecknoglobals // a static tab
 	EngineAuto: "auto", EngineOpenAI: "openai", EngineVLLM: "vllm", EngineSGLang: "sglang", EngineTGI: "tgi",
 	EngineLlamaCpp: "llamacpp", EngineOllama: "ollama", EngineTriton: "triton", EngineTFServing: "tfserving",
 	EngineAnthropic: "anthropic", EngineGemini: "gemini", EngineMistral: "mistral", EngineCohere: "cohere",
+	EngineTEI: "tei",
 }
 
 // String returns the engine's name as configurations write it.

@@ -272,6 +272,9 @@ func (r *reference) edit(doc any) any {
 			}
 		}
 	}
+	if _, ok := doc.(refObject); ok {
+		return r.walk(p, doc)
+	}
 	out, stays := r.member(p, doc)
 	if !stays {
 		return nil
@@ -294,7 +297,7 @@ func (r *reference) verb(p refPlace) Verb {
 		if verb == Shape {
 			return Keep
 		}
-	case formTokens, formVector, formVectorList, formScores, formFingerprint, formTime, formScore, formTops, formTuples:
+	case formTokens, formVector, formVectorList, formSparse, formScores, formFingerprint, formTime, formScore, formTops, formTuples:
 		if !lists || len(p.exact()) > 0 {
 			return verb
 		}
@@ -668,7 +671,7 @@ func (r *reference) shape(p refPlace, v any) any {
 		return nil
 	case formTokens:
 		return r.logprobs(p, f, v)
-	case formVector, formVectorList:
+	case formVector, formVectorList, formSparse:
 		return r.vectors(f, v)
 	case formScores:
 		if f.perInput {

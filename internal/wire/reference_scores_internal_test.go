@@ -183,7 +183,7 @@ func (r *reference) scoreList(list []any, kind ScoreKind) any {
 		}
 		switch e := e.(type) {
 		case refObject:
-			out = append(out, refEntry(e, told[i]))
+			out = append(out, r.entryOf(e, told[i]))
 		case []any:
 			out = append(out, []any{e[0], refNumber(told[i])})
 		case string:
@@ -194,8 +194,14 @@ func (r *reference) scoreList(list []any, kind ScoreKind) any {
 	return out
 }
 
-// refEntry is an entry with another score: text, truths and whole places stay beside it.
-func refEntry(o refObject, score float64) refObject {
+// hides reports whether a key is withheld wherever it stands, and is no score.
+func (r *reference) hides(key string) bool {
+	kind := hiddenNames[strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))]
+	return kind != bartizan.FieldContent && kind != bartizan.FieldScores && r.plan.Verbs[kind] != Keep
+}
+
+// entryOf is an entry with another score: text, truths and whole places stay beside it.
+func (r *reference) entryOf(o refObject, score float64) refObject {
 	out := refObject{}
 	done := false
 	for _, m := range o {
@@ -204,10 +210,12 @@ func refEntry(o refObject, score float64) refObject {
 		_, isText := m.value.(string)
 		_, isTruth := m.value.(bool)
 		switch {
+		case !isScore && r.hides(m.key):
 		case isScore && !done:
 			out, done = append(out, refMember{m.key, refNumber(score)}), true
 		case isScore:
-		case isText, isTruth, isNumber && refWhole(n) && slices.Contains([]string{"index", "class_id", "token"}, m.key):
+		case isText, isTruth, isNumber && refWhole(n) && slices.Contains([]string{"index", "class_id"}, m.key),
+			isNumber && refWhole(n) && m.key == "token" && r.plan.Verbs[bartizan.FieldTokenIDs] == Keep:
 			out = append(out, m)
 		}
 	}
@@ -234,7 +242,7 @@ func (r *reference) scoreObject(o refObject, kind ScoreKind) any {
 				continue
 			}
 			if e, ok := o[i].value.(refObject); ok {
-				out = append(out, refMember{o[i].key, refEntry(e, told)})
+				out = append(out, refMember{o[i].key, r.entryOf(e, told)})
 			} else {
 				out = append(out, refMember{o[i].key, refNumber(told)})
 			}
@@ -242,6 +250,9 @@ func (r *reference) scoreObject(o refObject, kind ScoreKind) any {
 		return out
 	}
 	for _, m := range o {
+		if r.hides(m.key) {
+			continue
+		}
 		list, isList := m.value.([]any)
 		name := strings.ToLower(m.key)
 		if isList && refWhole(list) && (strings.Contains(name, "class") || strings.Contains(name, "label")) {

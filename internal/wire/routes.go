@@ -31,7 +31,7 @@ var routes = slices.Concat( //nolint:gochecknoglobals // a static table
 		},
 		{
 			Name: "openai.embeddings", Method: "POST", Path: "/v1/embeddings", Dialect: DialectOpenAI, Class: ClassEmbed,
-			Engines: engines(openAILike),
+			Engines: engines(openAILike + " tei"),
 			tables: tables{
 				options: openAIEmbeddingOptions(), said: []string{"input"}, needsModel: true, needsText: "input",
 				answer: openAIEmbeddingAnswer(),
@@ -67,5 +67,5 @@ var routes = slices.Concat( //nolint:gochecknoglobals // a static table
 			},
 		},
 	},
-	scoreEngineRoutes(), textEngineRoutes(), geminiRoutes(), cohereRoutes(), operatorRoutes(),
+	scoreEngineRoutes(), textEngineRoutes(), geminiRoutes(), cohereRoutes(), operatorRoutes(), teiRoutes(),
 )

@@ -253,7 +253,7 @@ func (w *Rewriter) scoreList(dst, span []byte, kind ScoreKind) []byte {
 		case listNumbers:
 			dst = appendScore(dst, told[at], "0")
 		case listEntries:
-			dst = appendEntryScore(dst, item, told[at])
+			dst = w.entryScore(dst, item, told[at])
 		case listPairs:
 			label := firstOf(item)
 			dst = append(append(append(dst, '['), label...), ',')
@@ -279,9 +279,9 @@ func firstOf(list []byte) (first []byte) {
 	return first
 }
 
-// appendEntryScore appends an entry with another score. Of its other members only names
-// and places stay: a whole number under "index", text and truth.
-func appendEntryScore(dst, entry []byte, score float64) []byte {
+// entryScore appends an entry with another score. Of its other members only names and
+// places stay: a whole number under "index", text and truth.
+func (w *Rewriter) entryScore(dst, entry []byte, score float64) []byte {
 	dst = append(dst, '{')
 	kept, done := 0, false
 	for m := (members{b: entry}); m.next(); {
@@ -294,10 +294,10 @@ func appendEntryScore(dst, entry []byte, score float64) []byte {
 		name := string(m.name())
 		isScore := isScoreKey(name) && checkNumber(value, 0) == len(value)
 		switch {
-		case isScore && done:
+		case isScore && done, !isScore && w.hides(m.name()):
 			continue
 		case isScore, value[0] == '"', value[0] == 't', value[0] == 'f':
-		case (name == "index" || name == "class_id" || name == "token") && digits(value, 0) == len(value):
+		case (name == "index" || name == "class_id" || name == "token" && w.plan.Verbs[bartizan.FieldTokenIDs] == Keep) && digits(value, 0) == len(value):
 		default:
 			continue
 		}
@@ -312,6 +312,19 @@ func appendEntryScore(dst, entry []byte, score float64) []byte {
 		dst = append(dst, value...)
 	}
 	return append(dst, '}')
+}
+
+// hides reports whether a key is never plain content and no score, and is withheld.
+func (w *Rewriter) hides(name []byte) bool {
+	var scratch [64]byte
+	kind := hidden(fold(scratch[:0], name))
+	return kind != bartizan.FieldContent && kind != bartizan.FieldScores && w.plan.Verbs[kind] != Keep
+}
+
+// hidesKey is hides of a key as it is written.
+func (w *Rewriter) hidesKey(key []byte) bool {
+	name, _ := plain(key)
+	return w.hides([]byte(name))
 }
 
 func isScoreKey(name string) bool {
@@ -352,7 +365,7 @@ func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 	eachPair(span, func(key, value []byte) {
 		at := k
 		k++
-		if classes && math.IsNaN(told[at]) {
+		if classes && math.IsNaN(told[at]) || !classes && w.hidesKey(key) {
 			return
 		}
 		if kept++; kept > 1 {
@@ -363,7 +376,7 @@ func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 		case classes && numbers > 0:
 			dst = appendNumber(dst, told[at])
 		case classes:
-			dst = appendEntryScore(dst, value, told[at])
+			dst = w.entryScore(dst, value, told[at])
 		case value[0] == '[' && isClassKey(key) && allWhole(value):
 			dst = append(dst, value...)
 		default:

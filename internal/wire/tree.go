@@ -14,7 +14,7 @@ import (
 type answerField struct {
 	kind bartizan.Field
 	// paths are separated by spaces. A path is keys joined by dots; [] enters an
-	// array; a final .** takes everything below; a lone dot is the document itself. After
+	// array; a final .** takes everything below; a lone dot is the document itself, if it is a list. After
 	// a key, ?(name=value) is for the objects there that have such a member; all that is
 	// known of them stands under it.
 	paths string
@@ -70,6 +70,7 @@ const (
 	formTuples      // a list of its tokens as tuples
 	formJoint       // an object that holds a joint reading and nothing else
 	formVectorList  // embeddings of one input: one, or one for each token
+	formSparse      // an embedding, as a list of indexes and values
 	formMoreTokens  // tokens of output beside the others
 )
 
@@ -170,7 +171,7 @@ func (f form) counted() bool {
 // shaped reports whether a plan can have content of the form told coarsely.
 func (f form) shaped() bool {
 	switch f {
-	case formTokens, formVector, formVectorList, formScores, formFingerprint, formTime, formScore, formTops, formTuples:
+	case formTokens, formVector, formVectorList, formScores, formFingerprint, formTime, formScore, formTops, formTuples, formSparse:
 		return true
 	default:
 		return false
