@@ -94,7 +94,7 @@ func responseObject(at string) []answerField {
 		{kind: bartizan.FieldContent, paths: prefixed(at, "id object created_at completed_at status model error.code error.type "+
 			"incomplete_details.** instructions.** max_output_tokens max_tool_calls parallel_tool_calls previous_response_id "+
 			"reasoning.effort reasoning.summary reasoning.generate_summary store temperature text.** tool_choice.** tools[].** top_p truncation user metadata.** service_tier "+
-			"background safety_identifier prompt_cache_key prompt_cache_retention top_logprobs billing.**")},
+			"background safety_identifier prompt_cache_key prompt_cache_retention billing.**")},
 		{kind: bartizan.FieldInternal, paths: at + "error.message", neutral: upstreamFailed},
 		{kind: bartizan.FieldContent, paths: at + "usage", form: formUsage},
 		{kind: bartizan.FieldContent, paths: usage + "input_tokens", form: formPromptTokens},
