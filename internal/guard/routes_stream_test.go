@@ -71,7 +71,7 @@ func TestRoutesStreamTellsTheSame(t *testing.T) {
 						for _, doc := range docs {
 							if pick(t, doc, "type") == "response.output_text.delta" {
 								piece, _ := pick(t, doc, "delta").(string)
-								text += piece
+								text = strings.Join([]string{text, piece}, "")
 								list, _ := pick(t, doc, "logprobs").([]any)
 								numbers = append(numbers, list...)
 							}

@@ -232,6 +232,14 @@ func (s *Shaper) failure() []byte {
 	return body
 }
 
+// failureEvent is what the client gets for an event that tells of the upstream's error.
+func (s *Shaper) failureEvent(dst []byte, ev wire.Event) []byte {
+	if ev.Framing != wire.FramingSSE { // what separates documents stays
+		return s.route.AppendEvent(dst, ev, s.failure(), false)
+	}
+	return append(dst, s.route.Dialect.ErrorEvent(ev.Framing, wire.ErrorBody{Kind: wire.ErrorUpstream})...)
+}
+
 // Event appends what the client gets for an event: the event as it came, an edited
 // one, or nothing. Its errors are those of [Shaper.Body].
 func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
@@ -251,10 +259,7 @@ func (s *Shaper) Event(dst []byte, ev wire.Event) ([]byte, error) {
 	case err != nil:
 		return s.unread(dst, ev.Raw, err)
 	case s.rw.Document.HasError:
-		if ev.Framing != wire.FramingSSE {
-			return s.route.AppendEvent(dst, ev, s.failure(), pass), nil
-		}
-		return append(dst, s.route.Dialect.ErrorEvent(ev.Framing, wire.ErrorBody{Kind: wire.ErrorUpstream})...), nil
+		return s.failureEvent(dst, ev), nil
 	case s.hidesUsage() && s.rw.Document.HasUsage && s.rw.Document.Choices == 0:
 		return dst, nil
 	case changed:

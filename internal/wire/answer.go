@@ -659,24 +659,30 @@ func unitOf(key string) time.Duration {
 	}
 }
 
+// firstOf returns the first element of a list where vectors may be lists of vectors.
+func (w *Rewriter) firstOf(span []byte) []byte {
+	if !w.plan.PerToken {
+		return nil
+	}
+	return firstOf(span)
+}
+
 // vectors appends what is told of an embedding, or of each in a list of them where there
 // may be one for each token.
 func (w *Rewriter) vectors(dst, span []byte) ([]byte, error) {
-	if w.plan.PerToken && len(span) > 0 && span[0] == '[' {
-		if i := skipSpace(span, 1); i < len(span) && (span[i] == '[' || span[i] == '"') {
-			var failed error
-			count := 0
-			dst = append(dst, '[')
-			items(span, func(item []byte) {
-				if count++; count > 1 {
-					dst = append(dst, ',')
-				}
-				if failed == nil {
-					dst, failed = w.vectors(dst, item)
-				}
-			})
-			return append(dst, ']'), failed
-		}
+	if first := w.firstOf(span); first != nil && (first[0] == '[' || first[0] == '"') {
+		var failed error
+		count := 0
+		dst = append(dst, '[')
+		items(span, func(item []byte) {
+			if count++; count > 1 {
+				dst = append(dst, ',')
+			}
+			if failed == nil {
+				dst, failed = w.vectors(dst, item)
+			}
+		})
+		return append(dst, ']'), failed
 	}
 	v := &w.vector
 	if err := v.Parse(span); err != nil {

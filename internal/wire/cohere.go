@@ -110,8 +110,10 @@ func rerankAnswer() *node {
 	return compileAnswer(cohereUsage("meta."), openAIUsage(), []answerField{
 		{kind: bartizan.FieldContent, paths: "id object created model results[].index results[].document.** results[].text data[].index data[].document.** " +
 			"data[].object [].index [].text [].document.**"},
-		{kind: bartizan.FieldScores, paths: "results[].relevance_score results[].score data[].relevance_score data[].score [].score",
-			form: formScores, scores: ScoresScalar},
+		{
+			kind: bartizan.FieldScores, paths: "results[].relevance_score results[].score data[].relevance_score data[].score [].score",
+			form: formScores, scores: ScoresScalar,
+		},
 		{kind: bartizan.FieldContent, paths: "error.**", form: formError},
 	})
 }

@@ -110,7 +110,7 @@ func tritonGenerateOptions() map[string]Option {
 
 // tritonGenerateParameters may stand in an object of their own, or not.
 func tritonGenerateParameters() map[Option]string {
-	return map[Option]string{
+	return map[Option]string{ //nolint:gosec // names of fields
 		OptionMaxTokens:   "max_tokens",
 		OptionStream:      "stream",
 		OptionTemperature: "temperature",
@@ -153,17 +153,31 @@ func tfAnswer() *node {
 	})
 }
 
+func poolingTexts() map[string]textForm {
+	return map[string]textForm{
+		"messages": textMessages, "text_1": textAny, "text_2": textAny, "queries": textAny, "documents": textAny, "data_1": textAny,
+		"data_2": textAny, "query": textAny, "items": textAny,
+	}
+}
+
+func tfRoute(name, path string) *Route {
+	return &Route{
+		Name: name, Method: "POST", Path: path, Dialect: DialectPlain, Class: ClassScore, Engines: engines("tfserving"),
+		tables: tables{
+			options: tfOptions(), answer: tfAnswer(), said: []string{"instances", "inputs", "examples"},
+			texts: map[string]textForm{"instances": textAny, "inputs": textRows, "examples": textAny, "context": textAny},
+		},
+	}
+}
+
 func scoreEngineRoutes() []*Route {
 	pooling := func(name, path, of string, answer *node) *Route {
 		return &Route{
 			Name: name, Method: "POST", Path: path, Dialect: DialectOpenAI, Class: ClassScore, Engines: engines(of),
 			tables: tables{
 				options: poolingOptions(), answer: answer,
-				texts: map[string]textForm{
-					"messages": textMessages, "text_1": textAny, "text_2": textAny, "queries": textAny, "documents": textAny, "data_1": textAny,
-					"data_2": textAny, "query": textAny, "items": textAny,
-				},
-				said: []string{"text_1", "text_2", "queries", "query", "documents", "items", "input", "messages"},
+				texts: poolingTexts(),
+				said:  []string{"text_1", "text_2", "queries", "query", "documents", "items", "input", "messages"},
 			},
 		}
 	}
@@ -194,15 +208,6 @@ func scoreEngineRoutes() []*Route {
 			},
 		}
 	}
-	tf := func(name, path string) *Route {
-		return &Route{
-			Name: name, Method: "POST", Path: path, Dialect: DialectPlain, Class: ClassScore, Engines: engines("tfserving"),
-			tables: tables{
-				options: tfOptions(), answer: tfAnswer(), said: []string{"instances", "inputs", "examples"},
-				texts: map[string]textForm{"instances": textAny, "inputs": textRows, "examples": textAny, "context": textAny},
-			},
-		}
-	}
 	moderation := func(name, path, of string, answer *node) *Route {
 		return &Route{
 			Name: name, Method: "POST", Path: path, Dialect: DialectOpenAI, Class: ClassScore, Engines: engines(of),
@@ -228,10 +233,10 @@ func scoreEngineRoutes() []*Route {
 		tensor("triton.infer.version", "/v2/models/{model}/versions/{id}/infer", "triton"),
 		tritonText("triton.generate", "/v2/models/{model}/generate", streamsWhenAsked),
 		tritonText("triton.stream", "/v2/models/{model}/generate_stream", streamsAlways),
-		tf("tfserving.predict", "/v1/models/{model}:predict"),
-		tf("tfserving.predict.version", "/v1/models/{model}/versions/{id}:predict"),
-		tf("tfserving.classify", "/v1/models/{model}:classify"),
-		tf("tfserving.classify.version", "/v1/models/{model}/versions/{id}:classify"),
-		tf("tfserving.regress", "/v1/models/{model}:regress"),
+		tfRoute("tfserving.predict", "/v1/models/{model}:predict"),
+		tfRoute("tfserving.predict.version", "/v1/models/{model}/versions/{id}:predict"),
+		tfRoute("tfserving.classify", "/v1/models/{model}:classify"),
+		tfRoute("tfserving.classify.version", "/v1/models/{model}/versions/{id}:classify"),
+		tfRoute("tfserving.regress", "/v1/models/{model}:regress"),
 	}
 }

@@ -70,8 +70,10 @@ func sglangAnswer() *node {
 			{kind: bartizan.FieldUsageDetail, paths: meta + "reasoning_tokens", form: formReasoningTokens},
 			{kind: bartizan.FieldUsageDetail, paths: prefixed(meta, "spec_verify_ct spec_accept_rate spec_accept_length cached_tokens_details.**")},
 			{kind: bartizan.FieldFingerprint, paths: meta + "weight_version", form: formFingerprint},
-			{kind: bartizan.FieldTimings, paths: prefixed(meta, "e2e_latency queue_time prefill_launch_latency prefill_launch_delay inference_time"),
-				form: formTime, unit: time.Second},
+			{
+				kind: bartizan.FieldTimings, paths: prefixed(meta, "e2e_latency queue_time prefill_launch_latency prefill_launch_delay inference_time"),
+				form: formTime, unit: time.Second,
+			},
 			{kind: bartizan.FieldTimings, paths: prefixed(meta, "decode_throughput request_received_ts response_sent_to_client_ts"), form: formTime},
 			{kind: bartizan.FieldLogprobs, paths: meta + "output_token_logprobs", form: formTuples},
 			{kind: bartizan.FieldLogprobs, paths: meta + "output_top_logprobs", form: formTops},

@@ -175,17 +175,9 @@ func (e *edit) value(o Option, name string, i, end int) (edited []byte, changed 
 		e.topped = true
 		return e.alternatives()
 	case OptionLogitBias:
-		if e.n.BiasEntries > 0 && !null {
-			return e.bias(name, i)
-		}
-	case OptionInclude:
-		return e.include(name, i)
-	case OptionText:
-		return e.inputs(name, i)
-	case OptionPlain:
-		if slices.Contains(e.route.beside, name) {
-			return e.beside(i)
-		}
+		return e.bias(name, i)
+	case OptionInclude, OptionText, OptionPlain:
+		return e.list(o, name, i)
 	case OptionThinking:
 		return e.thinking(name, i, end)
 	case OptionStreamOptions:
@@ -204,6 +196,20 @@ func (e *edit) alternatives() ([]byte, bool) {
 		return nil, false
 	}
 	return strconv.AppendInt(nil, int64(e.n.Alternatives), 10), true
+}
+
+// list returns what stands for a list whose elements are left out one by one.
+func (e *edit) list(o Option, name string, i int) ([]byte, bool) {
+	switch {
+	case o == OptionInclude:
+		return e.include(name, i)
+	case o == OptionText:
+		return e.inputs(name, i)
+	case slices.Contains(e.route.beside, name):
+		return e.beside(i)
+	default:
+		return nil, false
+	}
 }
 
 // maxTokens caps the answer where the client did, or left room for it by a null.
@@ -262,6 +268,9 @@ func (e *edit) thinking(name string, i, end int) ([]byte, bool) {
 
 // bias keeps the first entries and limits the size of each.
 func (e *edit) bias(name string, i int) ([]byte, bool) {
+	if e.n.BiasEntries <= 0 || e.src[i] == 'n' {
+		return nil, false
+	}
 	if e.src[i] != '{' {
 		e.adjust(name)
 		return []byte("{}"), true

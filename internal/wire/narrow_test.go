@@ -98,20 +98,25 @@ func TestNarrow(t *testing.T) {
 			`{"model":"m",` + messages + `}`, nil,
 		},
 		"what is not to be kept": {
-			"openai.chat", `{"model":"m","store":false,` + messages + `}`, wire.Narrowing{Remove: wire.Set(wire.OptionStore)},
+			"openai.chat", `{"model":"m","store":false,` + messages + `}`,
+			wire.Narrowing{Remove: wire.Set(wire.OptionStore)},
 			`{"model":"m","store":false,` + messages + `}`, nil,
 		},
 		"a group that is null has the cap": {
-			"sglang.generate", `{"sampling_params":null,"text":"x"}`, wire.Narrowing{MaxOutput: 7, AddMaxOutput: true},
+			"sglang.generate", `{"sampling_params":null,"text":"x"}`,
+			wire.Narrowing{MaxOutput: 7, AddMaxOutput: true},
 			`{"sampling_params":{"max_new_tokens":7},"text":"x"}`, nil,
 		},
 		"a group of the other spelling has the cap": {
-			"gemini.generate", `{"contents":[{"parts":[]}],"generation_config":{"topK":1}}`, wire.Narrowing{MaxOutput: 7, AddMaxOutput: true},
+			"gemini.generate", `{"contents":[{"parts":[]}],"generation_config":{"topK":1}}`,
+			wire.Narrowing{MaxOutput: 7, AddMaxOutput: true},
 			`{"contents":[{"parts":[]}],"generation_config":{"topK":1,"maxOutputTokens":7}}`, nil,
 		},
 		"lists beside the prompts": {
-			"sglang.generate", `{"text":["a","b","c"],"rid":["1","2","3"],"image_data":["x"]}`, wire.Narrowing{MaxInputs: 2},
-			`{"text":["a","b"],"rid":["1","2"],"image_data":["x"]}`, []string{"text"},
+			"sglang.generate", `{"text":["a","b","c"],"rid":["1","2","3"],"image_data":["x"]}`,
+			wire.Narrowing{MaxInputs: 2},
+			`{"text":["a","b"],"rid":["1","2"],"image_data":["x"]}`,
+			[]string{"text"},
 		},
 		"escaped key removed": {
 			"openai.chat", `{"model":"m","se\u0065d":1,` + messages + `}`,

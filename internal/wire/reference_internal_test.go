@@ -491,6 +491,7 @@ func (r *reference) twin(p refPlace, key string) refPlace {
 		f.form = formTime
 	case bartizan.FieldFingerprint:
 		f.form = formFingerprint
+	default:
 	}
 	return refPlace{lines: []refLine{{nil, f}}, at: "?" + key}
 }
@@ -631,7 +632,7 @@ func (r *reference) spoken(p refPlace, o refObject) (said, thought string) {
 		if said == "" {
 			said = s
 		}
-		thought += th
+		thought = strings.Join([]string{thought, th}, "")
 	}
 	return said, thought
 }
@@ -653,7 +654,7 @@ func (r *reference) spokenIn(p refPlace, v any) (said, thought string) {
 			if said == "" {
 				said = s
 			}
-			thought += th
+			thought = strings.Join([]string{thought, th}, "")
 		}
 	case refObject:
 		return r.spoken(p.of(v), v)

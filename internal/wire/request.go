@@ -248,14 +248,18 @@ func (p *peek) option(o Option, path string, name []byte, i, end int) error {
 	case OptionResponseFormat:
 		return p.responseFormat(name, i, end)
 	case OptionGrammar:
-		if string(value) == `""` || string(value) == "false" {
-			return nil
-		}
-		p.req.Schema = true
-		p.req.TextBytes += len(value)
+		p.grammar(value)
 		return nil
 	default:
 		return p.scalar(o, name, value)
+	}
+}
+
+// grammar notes that the answer has to follow one, unless what says so is empty.
+func (p *peek) grammar(value []byte) {
+	if string(value) != `""` && string(value) != "false" {
+		p.req.Schema = true
+		p.req.TextBytes += len(value)
 	}
 }
 

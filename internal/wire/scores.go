@@ -163,16 +163,7 @@ func elementForm(item []byte) (listForm, float64) {
 			return listEntries, number(v)
 		}
 	case '[':
-		count, label, value := 0, false, math.NaN()
-		items(item, func(part []byte) {
-			count++
-			if part[0] == '"' {
-				label = label || count == 1
-			} else if count == 2 && checkNumber(part, 0) == len(part) { //nolint:mnd // a pair's second
-				value = number(part)
-			}
-		})
-		if count == 2 && label && !math.IsNaN(value) { //nolint:mnd // a pair
+		if value := pairOf(item); !math.IsNaN(value) {
 			return listPairs, value
 		}
 	case '"':
@@ -186,6 +177,25 @@ func elementForm(item []byte) (listForm, float64) {
 		return listNumbers, number(item)
 	}
 	return listOther, math.NaN()
+}
+
+// pairOf returns the number of a pair of label and number; NaN for what is none.
+func pairOf(item []byte) float64 {
+	const pair = 2
+	count, label, value := 0, false, math.NaN()
+	items(item, func(part []byte) {
+		count++
+		switch {
+		case part[0] == '"':
+			label = label || count == 1
+		case count == pair && checkNumber(part, 0) == len(part):
+			value = number(part)
+		}
+	})
+	if count != pair || !label {
+		return math.NaN()
+	}
+	return value
 }
 
 // scoreOf returns the number of an entry, or nil.
@@ -293,12 +303,7 @@ func (w *Rewriter) entryScore(dst, entry []byte, score float64) []byte {
 		value := entry[m.value:end]
 		name := string(m.name())
 		isScore := isScoreKey(name) && checkNumber(value, 0) == len(value)
-		switch {
-		case isScore && done, !isScore && w.hides(m.name()):
-			continue
-		case isScore, value[0] == '"', value[0] == 't', value[0] == 'f':
-		case (name == "index" || name == "class_id" || name == "token" && w.plan.Verbs[bartizan.FieldTokenIDs] == Keep) && digits(value, 0) == len(value):
-		default:
+		if isScore && done || !isScore && !w.keepsBeside(name, value) {
 			continue
 		}
 		if kept++; kept > 1 {
@@ -312,6 +317,17 @@ func (w *Rewriter) entryScore(dst, entry []byte, score float64) []byte {
 		dst = append(dst, value...)
 	}
 	return append(dst, '}')
+}
+
+// keepsBeside reports whether a member stays beside a score.
+func (w *Rewriter) keepsBeside(name string, value []byte) bool {
+	switch value[0] {
+	case '"', 't', 'f':
+		return !w.hides([]byte(name))
+	default:
+		place := name == "index" || name == "class_id" || name == "token" && w.plan.Verbs[bartizan.FieldTokenIDs] == Keep
+		return place && digits(value, 0) == len(value)
+	}
 }
 
 // hides reports whether a key is never plain content and no score, and is withheld.
@@ -338,24 +354,8 @@ func isScoreKey(name string) bool {
 
 // scoreObject tells an object of class to score; of any other, each member for itself.
 func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
-	w.values = w.values[:0]
-	numbers, entries, others := 0, 0, 0
-	eachPair(span, func(key, value []byte) {
-		switch {
-		case value[0] == '[' && isClassKey(key) && allWhole(value):
-			others++
-		case checkNumber(value, 0) == len(value):
-			numbers++
-			w.values = append(w.values, number(value))
-		case value[0] == '{' && scoreOf(value) != nil:
-			entries++
-			w.values = append(w.values, number(scoreOf(value)))
-		default:
-			others++
-		}
-	})
-	classes := others == 0 && (numbers == 0) != (entries == 0)
 	var told []float64
+	classes := w.classesOf(span)
 	if classes {
 		w.told(w.values, kind)
 		told = append(told, w.values...)
@@ -373,10 +373,10 @@ func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 		}
 		dst = append(append(dst, key...), ':')
 		switch {
-		case classes && numbers > 0:
-			dst = appendNumber(dst, told[at])
-		case classes:
+		case classes && value[0] == '{':
 			dst = w.entryScore(dst, value, told[at])
+		case classes:
+			dst = appendNumber(dst, told[at])
 		case value[0] == '[' && isClassKey(key) && allWhole(value):
 			dst = append(dst, value...)
 		default:
@@ -384,6 +384,26 @@ func (w *Rewriter) scoreObject(dst, span []byte, kind ScoreKind) []byte {
 		}
 	})
 	return append(dst, '}')
+}
+
+// classesOf reports whether an object's members are classes, all with a number or all with
+// an entry, and the values of them.
+func (w *Rewriter) classesOf(span []byte) bool {
+	w.values = w.values[:0]
+	numbers, entries, others := 0, 0, 0
+	eachPair(span, func(_, value []byte) {
+		switch {
+		case checkNumber(value, 0) == len(value):
+			numbers++
+			w.values = append(w.values, number(value))
+		case value[0] == '{' && scoreOf(value) != nil:
+			entries++
+			w.values = append(w.values, number(scoreOf(value)))
+		default:
+			others++
+		}
+	})
+	return others == 0 && (numbers == 0) != (entries == 0)
 }
 
 // tensor edits the data of a tensor of the Open Inference Protocol at src[i]. What it is
@@ -407,7 +427,7 @@ func (w *Rewriter) tensor(i, depth int) int {
 		w.countTensorText(span)
 		return end
 	}
-	if w.plan.Verbs[kind] == Keep {
+	if w.plan.Verbs[kind] == Keep || string(span) == "[]" {
 		return end
 	}
 	shaped := kind == bartizan.FieldScores || kind == bartizan.FieldEmbedding
@@ -437,11 +457,14 @@ func tensorKind(holder, data []byte) bartizan.Field {
 	has := func(parts ...string) bool {
 		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(folded, part) })
 	}
-	switch whole := allWhole(data); {
-	case datatype == "BYTES" && allText(data) && !anyClassified(data):
-		return bartizan.FieldContent
-	case datatype == "BYTES":
+	if datatype == "BYTES" {
+		if allText(data) && !anyClassified(data) {
+			return bartizan.FieldContent
+		}
 		return bartizan.FieldScores
+	}
+	whole := allWhole(data)
+	switch {
 	case has("logprob"):
 		return bartizan.FieldLogprobs
 	case has("logit", "hidden", "penultimate", "activation", "attention"):
@@ -450,13 +473,18 @@ func tensorKind(holder, data []byte) bartizan.Field {
 		return bartizan.FieldTokenIDs
 	case has("embed", "vector"):
 		return bartizan.FieldEmbedding
-	case whole && (datatype == "BOOL" || strings.HasPrefix(datatype, "INT") || strings.HasPrefix(datatype, "UINT")):
+	case whole && wholeTypes[datatype]:
 		return bartizan.FieldContent
 	case has("feature", "raw"):
 		return bartizan.FieldInternal
 	default:
 		return bartizan.FieldScores
 	}
+}
+
+// wholeTypes are the types of tensors of whole numbers or truths.
+var wholeTypes = map[string]bool{ //nolint:gochecknoglobals // a static table
+	"BOOL": true, "INT8": true, "INT16": true, "INT32": true, "INT64": true, "UINT8": true, "UINT16": true, "UINT32": true, "UINT64": true,
 }
 
 // allWhole reports whether a value holds nothing but whole numbers and truths, in lists.
@@ -551,51 +579,54 @@ func (w *Rewriter) rows(dst, span []byte, length int, kind bartizan.Field) ([]by
 		count++
 		nested = nested || item[0] == '['
 	})
-	one := func(row []byte) ([]byte, error) {
-		if kind == bartizan.FieldEmbedding {
-			return w.vectors(nil, row)
+	if !nested {
+		if length <= 0 || count%length != 0 {
+			length = count
 		}
-		return w.scores(nil, row, ScoresExclusive), nil
+		return w.flatRows(dst, span, length, kind)
 	}
 	dst = append(dst, '[')
 	var failed error
-	switch {
-	case nested:
-		k := 0
-		items(span, func(item []byte) {
-			if k++; k > 1 {
-				dst = append(dst, ',')
-			}
-			if failed == nil {
-				dst, failed = w.rows(dst, item, length, kind)
-			}
-		})
-	case length <= 0 || count%length != 0:
-		length = count
-		fallthrough
-	default:
-		row := []byte{'['}
-		k := 0
-		items(span, func(item []byte) {
-			if k%length > 0 {
-				row = append(row, ',')
-			}
-			row = append(row, item...)
-			if k++; k%length > 0 || failed != nil {
-				return
-			}
-			var told []byte
-			told, failed = one(append(row, ']'))
-			row = row[:1]
-			if failed != nil || len(told) <= 2 { //nolint:mnd // an empty list
-				return
-			}
-			if dst[len(dst)-1] != '[' {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, told[1:len(told)-1]...)
-		})
-	}
+	k := 0
+	items(span, func(item []byte) {
+		if k++; k > 1 {
+			dst = append(dst, ',')
+		}
+		if failed == nil {
+			dst, failed = w.rows(dst, item, length, kind)
+		}
+	})
+	return append(dst, ']'), failed
+}
+
+// flatRows shapes a flat list row by row.
+func (w *Rewriter) flatRows(dst, span []byte, length int, kind bartizan.Field) ([]byte, error) {
+	dst = append(dst, '[')
+	var failed error
+	row, k := []byte{'['}, 0
+	items(span, func(item []byte) {
+		if k%length > 0 {
+			row = append(row, ',')
+		}
+		row = append(row, item...)
+		if k++; k%length > 0 || failed != nil {
+			return
+		}
+		var told []byte
+		if row = append(row, ']'); kind == bartizan.FieldEmbedding {
+			told, failed = w.vectors(nil, row)
+		} else {
+			told = w.scores(nil, row, ScoresExclusive)
+		}
+		row = row[:1]
+		if failed != nil || len(told) <= 2 { //nolint:mnd // an empty list
+			return
+		}
+		if dst[len(dst)-1] != '[' {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, told[1:len(told)-1]...)
+	})
 	return append(dst, ']'), failed
 }
 

@@ -178,17 +178,37 @@ func (f form) shaped() bool {
 	}
 }
 
+// place puts a line of a table in its place.
 func (n *node) place(path string, f answerField) {
-	at, named := n, n
 	counted := f.form.counted() && !f.uncounted
 	thinks := f.form == formText && (f.kind == bartizan.FieldReasoning || f.kind == bartizan.FieldSummary)
+	at, named := n.way(path, func(on *node) { on.facts, on.thinks = on.facts || counted, on.thinks || thinks })
+	at.facts = at.facts || counted
+	switch {
+	case at.open, at == n, f.form == formUsage, f.form == formChoices, f.form == formJoint:
+	default:
+		at.leaf = true
+	}
+	at.kind, at.form, at.neutral, at.early = f.kind, f.form, f.neutral, f.early
+	at.scores, at.perInput, at.unit, at.joint = f.scores, f.perInput, f.unit, f.joint
+	at.uncounted, at.restates, at.cumulative, at.index = f.uncounted, f.restates, f.cumulative, f.index
+	if f.kind != bartizan.FieldContent && named != n {
+		named.kind = f.kind // a list of what is not content is not content either
+		named.lists = named != at && f.form.shaped()
+	}
+}
+
+// way makes the nodes of a path, calls mark with those before its end, and returns the one
+// at its end and the one that its last key names.
+func (n *node) way(path string, mark func(on *node)) (at, named *node) {
+	at, named = n, n
 	if path == "." {
-		path = ""
+		return at, named
 	}
 	for path != "" {
 		var part string
 		part, path = cutPart(path)
-		at.facts, at.thinks = at.facts || counted, at.thinks || thinks
+		mark(at)
 		if part == "**" {
 			at.open = true
 			break
@@ -199,32 +219,19 @@ func (n *node) place(path string, f answerField) {
 		}
 		named = at
 		for range strings.Count(part, "[]") {
-			at.facts, at.thinks = at.facts || counted, at.thinks || thinks
+			mark(at)
 			if at.elem == nil {
 				at.elem = &node{}
 			}
 			at = at.elem
 		}
 		if selector != "" {
-			at.facts, at.thinks = at.facts || counted, at.thinks || thinks
+			mark(at)
 			at = at.variant(strings.Trim(selector, "()"))
 			named = at
 		}
 	}
-	at.facts = at.facts || counted
-	switch {
-	case at.open, at == n, f.form == formUsage, f.form == formChoices, f.form == formJoint:
-	default:
-		at.leaf = true
-	}
-	at.kind, at.form, at.neutral, at.early = f.kind, f.form, f.neutral, f.early
-	at.scores, at.unit, at.joint = f.scores, f.unit, f.joint
-	at.perInput = f.perInput
-	at.uncounted, at.restates, at.cumulative, at.index = f.uncounted, f.restates, f.cumulative, f.index
-	if f.kind != bartizan.FieldContent && named != n {
-		named.kind = f.kind // a list of what is not content is not content either
-		named.lists = named != at && f.form.shaped()
-	}
+	return at, named
 }
 
 // cutPart cuts the first part off a path. Dots in a selector do not end it.
