@@ -42,7 +42,7 @@ type lost struct{ flips, ties int }
 // argmaxPart measures what the guard of the engine is for: how often the same change of
 // scores, done plainly, loses the label.
 func argmaxPart(o options) plan {
-	vectors := 10_000
+	vectors := 6_000
 	if o.smoke {
 		vectors = 500
 	}
@@ -51,7 +51,7 @@ func argmaxPart(o options) plan {
 	guarded := make([][][]lost, o.seeds)
 	var p plan
 	for seed := range o.seeds {
-		p.jobs = append(p.jobs, job{fmt.Sprintf("argmax, seed %d", seed), 1.5, func(ctx context.Context) error {
+		p.jobs = append(p.jobs, job{fmt.Sprintf("argmax, seed %d", seed), 2, func(ctx context.Context) error {
 			plainly[seed], guarded[seed] = make([][]lost, len(defences)), make([][]lost, len(defences))
 			for i := range defences {
 				for _, c := range cases {

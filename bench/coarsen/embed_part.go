@@ -61,7 +61,7 @@ func embedPart(o options) plan {
 	var p plan
 	for seed := range o.seeds {
 		for _, a := range embedAttacks() {
-			p.jobs = append(p.jobs, job{fmt.Sprintf("embed %s, seed %d", a.name, seed), 5, func(ctx context.Context) error {
+			p.jobs = append(p.jobs, job{fmt.Sprintf("embed %s, seed %d", a.name, seed), 2, func(ctx context.Context) error {
 				return a.copyEmbedder(ctx, c, defences, o.at(seed), seed, documents, questions)
 			}})
 		}

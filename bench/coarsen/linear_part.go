@@ -47,10 +47,10 @@ func linearPart(o options) plan {
 		at := o.at(seed)
 		for i := range defences {
 			d := &defences[i]
-			p.jobs = append(p.jobs, job{fmt.Sprintf("linear, %s, seed %d", d.name, seed), 1.2, func(ctx context.Context) error {
+			p.jobs = append(p.jobs, job{fmt.Sprintf("linear, %s, seed %d", d.name, seed), 0.5, func(ctx context.Context) error {
 				return attackLinear(ctx, c, d, namesOf(defences), at, seed, tests)
 			}})
-			p.jobs = append(p.jobs, job{fmt.Sprintf("linear chosen, %s, seed %d", d.name, seed), 1.2, func(ctx context.Context) error {
+			p.jobs = append(p.jobs, job{fmt.Sprintf("linear chosen, %s, seed %d", d.name, seed), 0.4, func(ctx context.Context) error {
 				return attackChosenInputs(ctx, c, d, at, seed, tests)
 			}})
 		}

@@ -78,7 +78,7 @@ func lowRankPart(o options) plan {
 		for seed := range o.seeds {
 			weight := 1.0
 			if c.profile.Logprobs.Floor > 0 && c.profile.Logprobs.TopK >= s.vocabulary {
-				weight = 5
+				weight = 4 // completion
 			}
 			p.jobs = append(p.jobs, job{fmt.Sprintf("low rank, %s, seed %d", c.name, seed), weight, func(ctx context.Context) error {
 				outcomes[i][seed] = attackRank(ctx, s, c, o.at(seed))
@@ -108,12 +108,17 @@ func attackRank(ctx context.Context, s rankSizes, c rankCase, seed uint64) rankO
 		out.force(&c.profile, m, lp, r)
 	}
 	out.told = float64(given) / float64(c.answers)
-	values := spectrum(told)
+	whole := given == c.answers*s.vocabulary
+	seen := told
+	if !whole {
+		seen = told[:min(len(told), s.answers)] // more do not help against holes, and take long
+	}
+	values := spectrum(seen)
 	out.said["gap"], out.gap = steepest(values)
-	if step := c.profile.Logprobs.Step; step > 0 && given == c.answers*s.vocabulary {
+	if step := c.profile.Logprobs.Step; step > 0 && whole {
 		out.said["noise edge"] = aboveNoise(values, step, c.answers, s.vocabulary)
 	}
-	if given == c.answers*s.vocabulary {
+	if whole {
 		return out // without holes there is nothing to complete
 	}
 	if e := rank.Analyse(m.rowsOf(told), source(seed, forLowRank, forAdaptive)); e.Found {
@@ -187,7 +192,10 @@ func rankTables(s rankSizes, cases []rankCase, outcomes [][]rankOutcome) []table
 			estimateCell(told),
 			{Text: fmt.Sprintf("%d of %d", found, len(outcomes[i]))},
 			{Text: strings.Join(by, ", ")},
-			{Text: fmt.Sprintf("%s (%s to %s)", digits(math.Exp(e.Mean)), digits(math.Exp(e.Low)), digits(math.Exp(e.High)))},
+			{
+				Text:     fmt.Sprintf("%s (%s to %s)", digits(math.Exp(e.Mean)), digits(math.Exp(e.Low)), digits(math.Exp(e.High))),
+				Estimate: &estimate{math.Exp(e.Mean), math.Exp(e.Low), math.Exp(e.High), e.Runs},
+			},
 		}})
 	}
 	t.Notes = []string{

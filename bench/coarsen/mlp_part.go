@@ -180,7 +180,7 @@ func (w *mlpWorld) copyBy(ctx context.Context, c *campaign, d *defence, others [
 		part := lessons{x: told.x[:n*mlpInputs], share: told.share[:n*mlpClasses], rest: told.rest[:n]}
 		r := source(at, forStudent, n)
 		s := newNetwork(mlpInputs, mlpStudent, mlpClasses, r)
-		if err := s.learn(ctx, part, training{rate: 4e-3, batch: 32, epochs: 20, least: 600, most: 5000}, r); err != nil {
+		if err := s.learn(ctx, part, training{rate: 4e-3, batch: 32, epochs: 20, least: 600, most: 4000}, r); err != nil {
 			return err
 		}
 		curve = append(curve, sameShare(s.labels(w.test), w.truth))

@@ -37,7 +37,7 @@ type lessons struct {
 	rest     []float32
 }
 
-// training says how long: enough epochs for steps of the batch, within bounds.
+// training says how long: so many epochs, within bounds of steps.
 type training struct {
 	rate        float64
 	batch       int

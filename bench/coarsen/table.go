@@ -13,16 +13,15 @@ import (
 
 // result is the file of a run.
 type result struct {
-	Schema  string         `json:"schema"`
-	Started time.Time      `json:"started"`
-	Seconds float64        `json:"seconds"`
-	Smoke   bool           `json:"smoke,omitempty"`
-	Machine rig.Machine    `json:"machine"`
-	Before  rig.Pressure   `json:"before"`
-	Seeds   []uint64       `json:"seeds"`
-	Parts   []string       `json:"parts"`
-	Bounds  map[string]any `json:"bounds,omitempty"`
-	Tables  []table        `json:"tables"`
+	Schema  string       `json:"schema"`
+	Started time.Time    `json:"started"`
+	Seconds float64      `json:"seconds"`
+	Smoke   bool         `json:"smoke,omitempty"`
+	Machine rig.Machine  `json:"machine"`
+	Before  rig.Pressure `json:"before"`
+	Seeds   []uint64     `json:"seeds"`
+	Parts   []string     `json:"parts"`
+	Tables  []table      `json:"tables"`
 }
 
 // table is one table of the report.
