@@ -14,7 +14,7 @@ PACKAGES  ?= ./...
 SHELL         := bash
 .SHELLFLAGS   := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test race check fmt tidy-check vet lint floors fuzz bench bench-proxy soak build cover vuln golden tidy tools clean
+.PHONY: help demo test race check fmt tidy-check vet lint floors fuzz bench bench-coarsen bench-proxy soak build cover vuln golden tidy tools clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -76,6 +76,9 @@ bench: ## Go benchmarks into bench/go-DATE.txt, compared with the last
 
 bench-proxy: ## cost of a request beside nginx and a plain proxy into bench/proxy-DATE.json
 	$(GO) run ./bench/proxy $(ARGS)
+
+bench-coarsen: ## what each knob of coarsening buys, about four minutes, into bench/coarsening-DATE.json and .txt
+	$(GO) run ./bench/coarsen $(ARGS)
 
 soak: ## 64 streams and short answers for DURATION (10m) into bench/soak-DATE.json
 	$(GO) run ./bench/soak -duration $(DURATION) $(ARGS)
