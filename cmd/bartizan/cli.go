@@ -53,7 +53,7 @@ const formatJSON = "json"
 type common struct {
 	Data    string `default:"./data" help:"Data folder."                                            placeholder:"DIR" type:"path"`
 	Config  string `help:"Configuration file (default: bartizan.yaml in the data folder, if there)." placeholder:"FILE" type:"path"`
-	Format  string `default:"text" enum:"text,json"                                                  help:"Output format: ${enum}."`
+	Format  string `default:"text" enum:"text,json,html"                                             help:"Output format: text, json; scan also has html."`
 	Quiet   bool   `help:"Say nothing but results and errors."`
 	Verbose bool   `help:"Log more."`
 }
@@ -115,6 +115,10 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	}
 	if err != nil {
 		fmt.Fprintf(s.err, "bartizan: %v\nRun \"bartizan --help\" or \"bartizan COMMAND --help\".\n", err)
+		return exitUsage
+	}
+	if c.Format == formatHTML && !strings.HasPrefix(parsed.Command(), "scan ") {
+		fmt.Fprintf(s.err, "bartizan: --format html: only scan makes a page; want text or json\n")
 		return exitUsage
 	}
 	level := slog.LevelWarn

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"bartizan/internal/datadir"
 	"bartizan/internal/detect"
@@ -19,59 +20,119 @@ import (
 )
 
 type scanCmd struct {
-	Files  []string `arg:"" help:"Logs: JSONL of exchanges or of OpenAI-style requests, plain, gzip or zstd; or a ledger folder." type:"path"`
-	Strict bool     `help:"Stop at the first line that cannot be read."`
+	Files      []string          `arg:"" help:"Logs, patterns such as 'logs/*.gz', folders with logs, or a ledger folder. Plain, gzip or zstd."`
+	LogFormat  string            `default:"auto" enum:"auto,bartizan,openai,litellm,otlp,access,parquet" help:"What the logs are: ${enum}. auto tells it from the content."`
+	Account    string            `help:"Field that names the account, with dots between keys; of otlp, an attribute." placeholder:"PATH"`
+	Map        map[string]string `help:"Columns of a Parquet file, by key." mapsep:"," placeholder:"account=user_id,prompt=question"`
+	Reorder    time.Duration     `default:"20m" help:"How far records of a file may be out of order."`
+	Strict     bool              `help:"Stop at the first line that cannot be read."`
+	Resume     string            `help:"Go on with an interrupted scan that was saved in this file." placeholder:"FILE"`
+	Checkpoint string            `help:"Save the scan here when it is interrupted, and every minute (default: that of --resume, or bartizan-scan.checkpoint, when it is interrupted)." placeholder:"FILE"`
+	Out        string            `help:"Write the result to this file." placeholder:"FILE"`
 }
 
 // Help shows an example.
 func (*scanCmd) Help() string {
-	return "Example:\n  bartizan scan requests.jsonl.gz --format json\n  bartizan scan ./data/ledger\n\n" +
-		"Exit code 1 means that an account is above clear, 3 that something could not be read."
+	return "Reads its own JSONL, requests and answers in the form of OpenAI, LiteLLM, OTLP spans, access logs of Envoy and nginx, and Parquet.\n\n" +
+		"Example:\n  bartizan scan requests.jsonl.gz --format json\n  bartizan scan logs/ --account metadata.team_id --format html --out scan.html\n" +
+		"  bartizan scan calls.parquet --map account=customer,prompt=question\n  bartizan scan ./data/ledger\n\n" +
+		"Exit code 1 means that an account is above clear, 3 that something could not be read, or that the scan was interrupted."
 }
 
 // Run reads every file and reports on every account.
 func (c *scanCmd) Run(a *app) error {
-	cfg, err := a.loadConfig()
+	name, closeStore := a.accountNames()
+	defer closeStore()
+	inputs, err := scan.Find(c.Files, name)
+	if err != nil {
+		return usageError(fmt.Errorf("scan: %w", err))
+	}
+	s, err := c.prepare(a, inputs)
 	if err != nil {
 		return err
 	}
-	rules, err := policy.Compile(cfg.Policy)
-	if err != nil {
-		return usageError(err)
-	}
-	engine, err := detect.New(rules.Detect())
-	if err != nil {
-		return usageError(err)
-	}
-	key, err := a.scanKey()
-	if err != nil {
-		return err
-	}
-	s := scan.New(engine, detect.NewExtractor(key), rules.Detect().Hash())
-	incomplete := false
-	for i, file := range c.Files {
-		a.progress("reading %s (%d of %d)", file, i+1, len(c.Files))
-		bad, err := c.read(a, s, file)
-		if err != nil {
-			return err
+	a.lastProgress = time.Now() // a short scan says nothing
+	if err := s.Run(a.ctx); err != nil {
+		if a.ctx.Err() != nil {
+			return c.interrupted(s, inputs)
 		}
-		incomplete = incomplete || bad
-	}
-	report, err := s.Report(a.ctx, func(done, all int) { a.progress("judging accounts: %d of %d", done, all) })
-	if err != nil {
 		return incompleteError(err)
 	}
-	if err := a.printScan(report); err != nil {
+	report := s.Report()
+	for _, f := range report.Input.Faults {
+		a.hint("%s:%d: %s", f.File, f.Line, f.Reason)
+	}
+	if more := report.Skipped - len(report.Input.Faults); more > 0 {
+		a.hint("and %d more lines that cannot be read", more)
+	}
+	for _, f := range report.Input.Broken {
+		a.hint("%s: %s", f.File, f.Reason)
+	}
+	for _, note := range report.Notes() {
+		a.hint("%s", note)
+	}
+	if err := c.print(a, report); err != nil {
 		return err
 	}
 	switch {
-	case incomplete:
-		return incompleteError(fmt.Errorf("%d lines could not be read; the findings above hold for the rest", report.Skipped))
+	case len(report.Input.Broken) > 0:
+		return incompleteError(fmt.Errorf("%d files could not be read to their end, and %d lines not at all; the findings hold for the rest",
+			len(report.Input.Broken), report.Skipped))
+	case report.Skipped > 0:
+		return incompleteError(fmt.Errorf("%d lines could not be read; the findings hold for the rest", report.Skipped))
 	case report.Alarmed():
 		return errAct
 	default:
 		return nil
 	}
+}
+
+// prepare makes the scan, or takes up one that was interrupted.
+func (c *scanCmd) prepare(a *app, inputs []scan.Input) (*scan.Scan, error) {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	rules, err := policy.Compile(cfg.Policy)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	engine, err := detect.New(rules.Detect())
+	if err != nil {
+		return nil, usageError(err)
+	}
+	key, err := a.scanKey()
+	if err != nil {
+		return nil, err
+	}
+	o := scan.Options{Engine: engine, Key: key, Reorder: c.Reorder, Read: logread.Options{Account: c.Account, Columns: c.Map, Strict: c.Strict}}
+	if c.LogFormat != "auto" {
+		o.Read.Format = logread.Format(c.LogFormat)
+	}
+	var s *scan.Scan
+	meter := scanMeter{app: a, began: time.Now(), saved: time.Now()}
+	o.Progress = func(p scan.Progress) {
+		meter.show(p)
+		if c.Checkpoint != "" && time.Since(meter.saved) > saveEvery {
+			if err := saveScan(s, c.Checkpoint); err != nil {
+				a.hint("bartizan: %v", err)
+			}
+			meter.saved = time.Now()
+		}
+	}
+	s = scan.New(o, inputs)
+	if c.Resume == "" {
+		return s, nil
+	}
+	f, err := os.Open(c.Resume)
+	if err != nil {
+		return nil, usageError(fmt.Errorf("resume scan: %w", err))
+	}
+	defer f.Close()
+	if err := s.Resume(f); err != nil {
+		return nil, usageError(fmt.Errorf("%s: %w", c.Resume, err))
+	}
+	return s, nil
 }
 
 // scanKey returns the key of feature hashes: that of the data folder, so that a scan
@@ -90,50 +151,6 @@ func (a *app) scanKey() ([]byte, error) {
 		return nil, usageError(err)
 	}
 	return featuresKey(secret)
-}
-
-// read takes in one file or ledger folder; bad means that lines were passed over.
-func (c *scanCmd) read(a *app, s *scan.Scanner, file string) (bad bool, err error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return false, usageError(fmt.Errorf("scan: %w", err))
-	}
-	if info.IsDir() {
-		return false, a.scanLedger(s, file)
-	}
-	stats, err := logread.Open(a.ctx, file, logread.Options{Strict: c.Strict, Name: file}, s.Add)
-	if err != nil {
-		return false, incompleteError(err)
-	}
-	s.Skip(int(stats.Bad))
-	for _, f := range stats.Faults {
-		a.hint("%s:%d: %s", file, f.Line, f.Reason)
-	}
-	if stats.Untimed > 0 {
-		a.hint("%s: %d lines have no time and say nothing of pace", file, stats.Untimed)
-	}
-	return stats.Bad > 0, nil
-}
-
-// scanLedger reads the features that a gateway recorded. Account names come from the
-// store of the data folder that the ledger belongs to; without it, hashes stand for them.
-func (a *app) scanLedger(s *scan.Scanner, folder string) error {
-	name, closeStore := a.accountNames()
-	defer closeStore()
-	err := ledger.Scan(folder, func(_ string, it ledger.Item) error {
-		if it.Features == nil {
-			return nil
-		}
-		f, err := detect.DecodeFeatures(it.Features)
-		if err != nil {
-			return fmt.Errorf("record %d: %w", it.Seq, err)
-		}
-		return s.AddFeatures(name(it.Record.Account), fmt.Sprintf("%016x", it.Seq), f.At, it.Features)
-	}, nil)
-	if err != nil {
-		return incompleteError(fmt.Errorf("scan ledger %s: %w", folder, err))
-	}
-	return nil
 }
 
 // accountNames returns a function that names the account behind a keyed hash.
@@ -158,30 +175,6 @@ func (a *app) accountNames() (name func(mac [16]byte) string, done func()) {
 		}
 		return hash(mac)
 	}, func() { _ = st.Close() }
-}
-
-func (a *app) printScan(r *scan.Report) error {
-	if a.Format == formatJSON {
-		return a.printJSON(r)
-	}
-	t := newTable("ACCOUNT", "VERDICT", ">EXCHANGES", ">LOG10 E", ">AT")
-	for _, x := range r.Accounts {
-		at := ""
-		if x.AlarmAt > 0 {
-			at = number(x.AlarmAt)
-		}
-		t.add(x.Account, string(x.Verdict), number(x.Exchanges), fmt.Sprintf("%.2f", x.Log10E), at)
-	}
-	t.print(a.out)
-	for _, f := range r.Findings {
-		fmt.Fprintf(a.out, "\n%s: %s at its exchange %d, %s\n", f.Account, f.Verdict, f.AlarmAt, stamp(f.At))
-		for _, reason := range f.Reasons {
-			fmt.Fprintf(a.out, "  %-10s log10 e = %6.2f  %s\n", reason.Detector, reason.Log10E, reason.Says)
-		}
-	}
-	fmt.Fprintf(a.out, "\n%d exchanges of %d accounts, %s to %s; %d lines skipped; calibration %s\n",
-		r.Exchanges, len(r.Accounts), stamp(r.From), stamp(r.To), r.Skipped, r.Calibration)
-	return nil
 }
 
 type ledgerCmd struct {

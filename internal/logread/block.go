@@ -35,7 +35,7 @@ type record struct {
 // ends it and is returned as it is.
 func (b *Block) Each(fn func(*bartizan.Exchange) error) (Stats, error) {
 	run := blockRun{Block: b, fn: fn, stats: Stats{Format: b.format, Bytes: b.bytes}}
-	err := b.lines(func(line []byte, number int64, cut bool) error { return run.use(line, number, cut) })
+	err := b.lines(run.use)
 	return run.stats, err
 }
 

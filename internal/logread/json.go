@@ -146,17 +146,29 @@ func checkMembers(b []byte, i, depth int, last byte) int {
 
 // checkScalar returns the index after the number or literal that begins at b[i], or -1.
 func checkScalar(b []byte, i int) int {
-	for _, word := range [...]string{"true", "false", "null"} {
-		if b[i] == word[0] {
-			if end := i + len(word); end <= len(b) && string(b[i:end]) == word {
-				return end
-			}
-			return -1
-		}
-	}
-	if b[i] == '-' {
+	switch b[i] {
+	case 't':
+		return literal(b, i, "true")
+	case 'f':
+		return literal(b, i, "false")
+	case 'n':
+		return literal(b, i, "null")
+	case '-':
 		i++
 	}
+	return checkNumber(b, i)
+}
+
+func literal(b []byte, i int, word string) int {
+	end := i + len(word)
+	if end > len(b) || string(b[i:end]) != word {
+		return -1
+	}
+	return end
+}
+
+// checkNumber is [checkScalar] for a number after its sign.
+func checkNumber(b []byte, i int) int {
 	start := i
 	if i = digits(b, i); i == start || b[start] == '0' && i > start+1 {
 		return -1
@@ -255,7 +267,7 @@ func skipNested(b []byte, i int) int {
 // skipValue returns the index after the value that begins at b[i], which is known to
 // be sound.
 func skipValue(b []byte, i int) int {
-	end := -1
+	var end int
 	switch b[i] {
 	case '"':
 		end = skipString(b, i)
@@ -338,7 +350,7 @@ func escaped(b []byte, i int) (r rune, length int) {
 // quote appends s as a JSON string.
 func quote(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)

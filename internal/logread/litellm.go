@@ -123,17 +123,7 @@ func liteLLMText(o, response object, route string) *bartizan.Text {
 		raw = []byte(s) // written as text
 	}
 	if !readMessages(t, raw) {
-		switch said := objectOf(raw); {
-		case said != nil: // {"messages": ...} or {"prompt": ...}, of calls that were passed through
-			if !readMessages(t, said.raw("messages")) {
-				t.Prompt = strings.Join(texts(first2(said, "prompt", "input")), "\n")
-			}
-		default:
-			t.Prompt = strings.Join(texts(raw), "\n")
-		}
-		if t.Prompt != "" && t.Turns == 0 {
-			t.Turns = 1
-		}
+		liteLLMOther(t, raw)
 	}
 	if t.Prompt == redacted {
 		t.System, t.Prompt, t.Turns = "", "", 0
@@ -151,6 +141,21 @@ func liteLLMText(o, response object, route string) *bartizan.Text {
 		return nil
 	}
 	return t
+}
+
+// liteLLMOther reads messages that are none: inputs, or the body of a call that was
+// passed through.
+func liteLLMOther(t *bartizan.Text, raw []byte) {
+	said := objectOf(raw)
+	switch {
+	case said == nil:
+		t.Prompt = strings.Join(texts(raw), "\n")
+	case !readMessages(t, said.raw("messages")):
+		t.Prompt = strings.Join(texts(first2(said, "prompt", "input")), "\n")
+	}
+	if t.Prompt != "" && t.Turns == 0 {
+		t.Turns = 1
+	}
 }
 
 // first2 returns the first of two values that is there.

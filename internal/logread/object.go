@@ -3,6 +3,7 @@ package logread
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -65,9 +66,9 @@ func list(raw []byte) [][]byte {
 
 // raw returns the value under key; nil when there is none. Of several, the last counts.
 func (o object) raw(key string) []byte {
-	for i := len(o) - 1; i >= 0; i-- {
-		if string(o[i].key) == key {
-			return o[i].value
+	for _, m := range slices.Backward(o) {
+		if string(m.key) == key {
+			return m.value
 		}
 	}
 	return nil

@@ -119,23 +119,30 @@ func parquetKeys() []string {
 		"max_tokens", "max_completion_tokens", "temperature", "n", "top_logprobs", "logprobs", "stream", "tools")
 }
 
-// leavesOf finds the columns to read.
-func leavesOf(schema *parquet.Schema, o *Options) ([]parquetLeaf, error) {
+// wantedColumns returns the keys that are read from each column.
+func wantedColumns(o *Options) (map[string][]string, error) {
 	keys := parquetKeys()
-	column := func(key string) string {
-		if c := o.Columns[key]; c != "" {
-			return c
-		}
-		return key
-	}
-	wanted := make(map[string][]string, len(keys)) // keys by column
+	wanted := make(map[string][]string, len(keys))
 	for _, k := range keys {
-		wanted[column(k)] = append(wanted[column(k)], k)
+		column := k
+		if c := o.Columns[k]; c != "" {
+			column = c
+		}
+		wanted[column] = append(wanted[column], k)
 	}
 	for k := range o.Columns {
 		if !slices.Contains(keys, k) {
 			return nil, fmt.Errorf("no key %q to map a column to; there are %s", k, strings.Join(keys, ", "))
 		}
+	}
+	return wanted, nil
+}
+
+// leavesOf finds the columns to read.
+func leavesOf(schema *parquet.Schema, o *Options) ([]parquetLeaf, error) {
+	wanted, err := wantedColumns(o)
+	if err != nil {
+		return nil, err
 	}
 	var out []parquetLeaf
 	found := map[string]bool{}

@@ -29,19 +29,10 @@ func formatOf(o object) Format {
 
 // parse reads a line in the given format.
 func parse(line []byte, format Format, o *Options) record {
-	if !utf8.Valid(line) {
-		return record{reason: "not valid UTF-8"}
-	}
-	if !valid(line) {
-		if tooDeep(line) {
-			return record{reason: "nested too deep"}
-		}
-		return record{reason: "not JSON"}
+	if reason := unsound(line); reason != "" {
+		return record{reason: reason}
 	}
 	fields := objectOf(line)
-	if fields == nil {
-		return record{reason: "not a JSON object"}
-	}
 	if format == FormatAuto {
 		format = formatOf(fields)
 	}
@@ -64,6 +55,22 @@ func parse(line []byte, format Format, o *Options) record {
 		return parseRow(fields, o)
 	default:
 		return parseOpenAI(fields, o)
+	}
+}
+
+// unsound says why a line is no JSON object, without repeating it: it may hold a prompt.
+func unsound(line []byte) string {
+	switch {
+	case !utf8.Valid(line):
+		return "not valid UTF-8"
+	case !valid(line) && tooDeep(line):
+		return "nested too deep"
+	case !valid(line):
+		return "not JSON"
+	case line[0] != '{':
+		return "not a JSON object"
+	default:
+		return ""
 	}
 }
 

@@ -164,10 +164,19 @@ func (s *Source) begin() {
 		s.parts.rest = s.parts.rest[len(mark):]
 		s.parts.offset += int64(len(mark))
 	}
-	head := bytes.TrimLeft(s.parts.rest, " \t\r\n")
-	line, _, _ := bytes.Cut(head, []byte{'\n'})
-	line = bytes.TrimSpace(line)
-	s.parts.values = len(line) > 0 && (line[0] == '[' || string(line) == "{")
+	s.parts.values = hasValues(s.parts.rest)
+}
+
+// hasValues tells by the beginning of a log whether it is an array, or objects over
+// several lines: then the first line does not end its object, and the second one begins
+// none.
+func hasValues(head []byte) bool {
+	head = bytes.TrimLeft(head, " \t\r\n")
+	if len(head) == 0 || head[0] == '[' {
+		return len(head) > 0
+	}
+	line, rest, more := bytes.Cut(head, []byte{'\n'})
+	return line[0] == '{' && more && skipNested(line, 0) < 0 && !bytes.HasPrefix(rest, []byte{'{'})
 }
 
 func (s *Source) nextRows() (*Block, error) {

@@ -49,7 +49,7 @@ func (s *splitter) next(b *Block) error {
 	for {
 		s.fill(max(want, len(s.rest)))
 		ended := s.err != nil
-		n := 0
+		var n int
 		switch {
 		case s.values:
 			n = s.split(b, ended)

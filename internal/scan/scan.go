@@ -1,172 +1,278 @@
-// Package scan finds extraction in logs that a gateway wrote: it reads exchanges,
-// sorts each account's by time, and applies the same [guard.Judge] that settles live
-// traffic.
+// Package scan finds extraction in logs that a gateway wrote: it reads exchanges, puts
+// them into the order of their start, and applies the same [guard.Judge] that settles
+// live traffic.
 //
-// It holds the features of the exchanges it has read, not their text, until every
-// file is read: findings do not depend on the order of files or lines.
+// # Order
+//
+// Logs are in the order in which exchanges ended, detection wants that in which they
+// began. Of each file, exchanges wait until nothing within [Options.Reorder] can come
+// before them, and all files are merged by time. Exchanges of one time are taken by their
+// ids. What comes later than that is counted and judged all the same, where it stands. So
+// the findings depend neither on the order of the files nor on the number of workers.
+//
+// # Memory
+//
+// Memory holds the detectors' state of every account, at most [Options.MaxWaiting]
+// exchanges of each file that is open, without their text, and a few blocks of each.
+// A file is opened when the others have come to its beginning.
 package scan
 
 import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
 	"bartizan"
 	"bartizan/internal/detect"
 	"bartizan/internal/guard"
+	"bartizan/internal/logread"
 )
 
-// Schema names the JSON contract of [Report].
-const Schema = "bartizan.scan/1"
-
-// Report is what a scan found.
-type Report struct {
-	Schema string `json:"schema"`
-	// Calibration is the hash of the null that the evidence was measured against.
-	Calibration string `json:"calibration"`
-	// Exchanges counts the records used; Skipped the lines that could not be read.
-	Exchanges int       `json:"exchanges"`
-	Skipped   int       `json:"skipped"`
-	From      time.Time `json:"from,omitzero"`
-	To        time.Time `json:"to,omitzero"`
-	// Accounts lists every account in the input, the strongest evidence first.
-	Accounts []Account          `json:"accounts"`
-	Findings []bartizan.Finding `json:"findings"`
-}
-
-// Account is the standing of one account at the end of the input.
-type Account struct {
-	Account   string              `json:"account"`
-	Exchanges int                 `json:"exchanges"`
-	Verdict   bartizan.Verdict    `json:"verdict"`
-	Log10E    float64             `json:"log10_e"`
-	AlarmAt   int                 `json:"alarm_at,omitempty"`
-	Reasons   []bartizan.Evidence `json:"reasons,omitempty"`
-}
-
-// Scanner collects exchanges and judges them. It is not safe for concurrent use.
-type Scanner struct {
-	engine    *detect.Engine
-	extractor *detect.Extractor
-	hash      string
-	accounts  map[string][]entry
-	report    Report
-}
-
-type entry struct {
-	id       string
-	at       time.Time
-	features []byte
-}
-
 // Unknown is the account of exchanges that name none. It is listed and never judged.
-const Unknown = "unknown"
+const Unknown = logread.UnknownAccount
 
-// New returns a scanner. With the key of a gateway the extractor finds exactly what
-// that gateway found; with another key, sketches differ a little, and so may the number
-// of the exchange at which a verdict first held.
-func New(engine *detect.Engine, extractor *detect.Extractor, calibration string) *Scanner {
-	return &Scanner{engine: engine, extractor: extractor, hash: calibration, accounts: make(map[string][]entry)}
+// The defaults of [Options].
+const (
+	// DefaultReorder is longer than any answer takes.
+	DefaultReorder = 20 * time.Minute
+	// DefaultMaxWaiting is about 50 MB of memory.
+	DefaultMaxWaiting = 100_000
+)
+
+// maxFaults is how many bad lines of a file, and of all, are named.
+const maxFaults = 10
+
+// Options say how to scan. Engine and Key are needed; the zero value of the rest is
+// useful.
+type Options struct {
+	Engine *detect.Engine
+	// Key is that of feature hashes. With the key of a gateway a scan finds exactly what
+	// that gateway found; with another one, sketches differ a little, and so may the
+	// number of the exchange at which a verdict first held.
+	Key []byte
+	// Read says how to read files. Its Name is not used.
+	Read logread.Options
+	// Reorder is how far exchanges of a file may be out of order; 0 means
+	// [DefaultReorder], and a negative one that they are in order.
+	Reorder time.Duration
+	// MaxWaiting is how many exchanges of a file wait at most; 0 means
+	// [DefaultMaxWaiting].
+	MaxWaiting int
+	// Workers is how many goroutines parse and extract; 0 means one for each processor.
+	Workers int
+	// Progress, when not nil, is called now and then, by the goroutine of Run, at a
+	// moment at which [Scan.Save] may be called.
+	Progress func(Progress)
 }
 
-// Add takes one exchange; its text is dropped before Add returns.
-func (s *Scanner) Add(x *bartizan.Exchange) error {
-	encoded, err := s.extractor.Extract(x).AppendBinary(nil)
+// Progress says how far a scan has come.
+type Progress struct {
+	// Read of Size bytes, as the files are stored, are read.
+	Read, Size int64
+	Exchanges  int64
+	// At is the time that the scan has come to.
+	At time.Time
+}
+
+// Scan is one scan over a set of inputs. It is not safe for concurrent use.
+type Scan struct {
+	o        Options
+	sources  []*source
+	judge    *guard.Judge
+	accounts map[string]*tally
+	findings []bartizan.Finding
+	from, to time.Time
+	used     int64
+	now      int64
+	size     int64
+}
+
+// tally is what a scan counts for an account besides the detectors' state.
+type tally struct {
+	exchanges int64
+	curve     curve
+	// state is the detectors' state as it was saved, until the account is seen again.
+	state []byte
+}
+
+// New prepares a scan over inputs.
+func New(o Options, inputs []Input) *Scan {
+	if o.Reorder == 0 {
+		o.Reorder = DefaultReorder
+	}
+	o.Reorder = max(0, o.Reorder)
+	if o.MaxWaiting <= 0 {
+		o.MaxWaiting = DefaultMaxWaiting
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	o.Read.MaxFaults = maxFaults
+	s := &Scan{o: o, judge: guard.NewJudge(o.Engine), accounts: make(map[string]*tally)}
+	inputs = slices.Clone(inputs)
+	slices.SortFunc(inputs, func(a, b Input) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Node, b.Node)) })
+	for i, in := range inputs {
+		src := &source{input: in, rank: i, reorder: int64(o.Reorder), most: o.MaxWaiting}
+		src.waiting.less = func(a, b entry) bool { return a.before(&b, 0, 0) }
+		s.sources = append(s.sources, src)
+		s.size += in.Size
+	}
+	return s
+}
+
+// Run reads and judges everything that was not before. After it has been interrupted by
+// ctx, the scan can be saved, or run again. Of the inputs, only a bad line under
+// [logread.Options.Strict] is an error; other faults are in the report.
+func (s *Scan) Run(ctx context.Context) error {
+	if err := s.peek(ctx); err != nil {
+		return err
+	}
+	inner, cancel := context.WithCancel(ctx)
+	pool := newPool(inner, s.o.Workers, s.o.Key)
+	for _, src := range s.sources {
+		src.stop()
+	}
+	err := s.merge(inner, pool)
+	cancel()
+	pool.wait()
+	for _, src := range s.sources {
+		src.stop()
+	}
 	if err != nil {
-		return fmt.Errorf("extract features of exchange %s: %w", x.ID, err)
-	}
-	return s.AddFeatures(x.Account, x.ID, x.At, encoded)
-}
-
-// AddFeatures takes one exchange whose features were extracted before, as a ledger
-// holds them.
-func (s *Scanner) AddFeatures(account, id string, at time.Time, features []byte) error {
-	if account == "" {
-		account = Unknown
-	}
-	s.accounts[account] = append(s.accounts[account], entry{id: id, at: at, features: features})
-	s.report.Exchanges++
-	if s.report.From.IsZero() || at.Before(s.report.From) {
-		s.report.From = at
-	}
-	if at.After(s.report.To) {
-		s.report.To = at
+		return fmt.Errorf("scan: %w", err)
 	}
 	return nil
 }
 
-// Skip counts lines that could not be read.
-func (s *Scanner) Skip(lines int) { s.report.Skipped += lines }
-
-// Report judges everything that was added. Progress, when not nil, is called with
-// the number of accounts done and of all.
-func (s *Scanner) Report(ctx context.Context, progress func(done, all int)) (*Report, error) {
-	judge := guard.NewJudge(s.engine)
-	out := s.report
-	out.Schema, out.Calibration = Schema, s.hash
-	out.Findings = []bartizan.Finding{}
-	names := make([]string, 0, len(s.accounts))
-	for name := range s.accounts {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for i, name := range names {
+// peek finds out where the inputs begin.
+func (s *Scan) peek(ctx context.Context) error {
+	for _, src := range s.sources {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("judge account %d of %d: %w", i+1, len(names), err)
+			return fmt.Errorf("scan: look at %s: %w", src.input.Path, err)
 		}
-		account, findings, err := s.judge(judge, name)
-		if err != nil {
-			return nil, err
+		if src.peeked || src.input.once || src.input.Node != "" {
+			continue
 		}
-		out.Accounts = append(out.Accounts, account)
-		out.Findings = append(out.Findings, findings...)
-		if progress != nil {
-			progress(i+1, len(names))
+		o := s.o.Read
+		o.Name = src.input.Path
+		if at := logread.Peek(ctx, src.input.Path, o).At; !at.IsZero() {
+			src.first = at.UnixNano()
 		}
+		src.peeked = true
 	}
-	slices.SortStableFunc(out.Accounts, func(a, b Account) int {
-		return cmp.Or(cmp.Compare(rank(b.Verdict), rank(a.Verdict)), cmp.Compare(b.Log10E, a.Log10E))
-	})
-	slices.SortStableFunc(out.Findings, func(a, b bartizan.Finding) int { return a.At.Compare(b.At) })
-	return &out, nil
+	return nil
 }
 
-func rank(v bartizan.Verdict) bartizan.Level { return guard.LevelFor(&bartizan.Finding{Verdict: v}) }
-
-func (s *Scanner) judge(judge *guard.Judge, name string) (Account, []bartizan.Finding, error) {
-	entries := s.accounts[name]
-	account := Account{Account: name, Exchanges: len(entries), Verdict: bartizan.VerdictClear}
-	if name == Unknown {
-		return account, nil, nil
-	}
-	slices.SortStableFunc(entries, func(a, b entry) int {
-		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id))
-	})
-	var findings []bartizan.Finding
-	for i := range entries {
-		f, err := detect.DecodeFeatures(entries[i].features)
-		if err != nil {
-			return account, nil, fmt.Errorf("read features of exchange %s: %w", entries[i].id, err)
+// merge takes the exchanges of all sources in the order of time.
+func (s *Scan) merge(ctx context.Context, pool *pool) error {
+	waiting := make([]*source, 0, len(s.sources))
+	var open queue[*source]
+	open.less = func(a, b *source) bool { return a.waiting.items[0].before(&b.waiting.items[0], a.rank, b.rank) }
+	admit := func(src *source) error {
+		src.opened = true
+		src.start(ctx, pool, s.o.Read)
+		if err := s.ready(ctx, src); err != nil {
+			return err
 		}
-		if found := judge.Observe(name, f); found != nil {
-			findings = append(findings, *found)
+		if len(src.waiting.items) > 0 {
+			open.push(src)
+		}
+		return nil
+	}
+	for _, src := range s.sources {
+		if !src.opened {
+			waiting = append(waiting, src)
+			continue
+		}
+		if err := admit(src); err != nil {
+			return err
 		}
 	}
-	if a, ok := judge.Assess(name); ok {
-		account.Verdict, account.Log10E, account.AlarmAt, account.Reasons = a.Verdict, a.Log10E, a.AlarmAt, a.Evidence
+	slices.SortFunc(waiting, func(a, b *source) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.rank, b.rank)) })
+	for {
+		for len(waiting) > 0 && (len(open.items) == 0 || waiting[0].first-int64(s.o.Reorder) <= open.items[0].waiting.items[0].key) {
+			src := waiting[0]
+			waiting = waiting[1:]
+			if err := admit(src); err != nil {
+				return err
+			}
+		}
+		if len(open.items) == 0 {
+			return nil
+		}
+		src := open.items[0]
+		s.take(src.release())
+		if err := s.ready(ctx, src); err != nil {
+			// What was taken is taken; the source goes on from here.
+			return err
+		}
+		if len(src.waiting.items) == 0 {
+			open.pop()
+		} else {
+			open.sink(0)
+		}
 	}
-	judge.Forget(name)
-	return account, findings, nil
 }
 
-// Alarmed reports whether any account is above clear: there is something to act on.
-func (r *Report) Alarmed() bool {
-	for _, a := range r.Accounts {
-		if a.Verdict != bartizan.VerdictClear {
-			return true
+// ready reads on in a source until it is known which of its exchanges comes next.
+func (s *Scan) ready(ctx context.Context, src *source) error {
+	for !src.ready() {
+		if err := src.pull(ctx); err != nil {
+			return err
+		}
+		if s.o.Progress != nil {
+			s.o.Progress(s.progress())
 		}
 	}
-	return false
+	return nil
+}
+
+func (s *Scan) progress() Progress {
+	p := Progress{Size: s.size, Exchanges: s.used}
+	if s.now > 0 {
+		p.At = time.Unix(0, s.now).UTC()
+	}
+	for _, src := range s.sources {
+		p.Read += src.consumed()
+	}
+	return p
+}
+
+// take judges one exchange.
+func (s *Scan) take(e entry) {
+	s.used++
+	s.now = max(s.now, e.key)
+	if at := e.features.At; !at.IsZero() {
+		if s.from.IsZero() || at.Before(s.from) {
+			s.from = at
+		}
+		if at.After(s.to) {
+			s.to = at
+		}
+	}
+	t := s.accounts[e.account]
+	if t == nil {
+		t = new(tally)
+		s.accounts[e.account] = t
+	}
+	t.exchanges++
+	if e.account == Unknown {
+		return
+	}
+	if t.state != nil {
+		// Resume has tried that it can be read.
+		_ = s.judge.Load(e.account, t.state)
+		t.state = nil
+	}
+	if found := s.judge.Observe(e.account, e.features); found != nil {
+		s.findings = append(s.findings, *found)
+	}
+	if t.curve.wants(t.exchanges) {
+		if a, ok := s.judge.Assess(e.account); ok {
+			t.curve.add(t.exchanges, &a)
+		}
+	}
 }

@@ -1,0 +1,228 @@
+package scan
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"bartizan"
+)
+
+//go:embed page.html
+var pageText string
+
+const (
+	pageAccounts = 1000 // rows of the table
+	pageDetails  = 100  // accounts that are shown in full
+)
+
+// WriteHTML writes the report as one page that needs no other file and no script.
+func (r *Report) WriteHTML(w io.Writer) error {
+	t, err := template.New("page").Parse(pageText)
+	if err != nil {
+		return fmt.Errorf("read page: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, r.page()); err != nil {
+		return fmt.Errorf("make page: %w", err)
+	}
+	_, err = b.WriteTo(w)
+	return err //nolint:wrapcheck // it is the writer's
+}
+
+// page is what the page shows. Every text in it is escaped by the template.
+type page struct {
+	Exchanges, Accounts, From, To, Calibration string
+	Figures                                    []figure
+	Details                                    []detail
+	Rows                                       []row
+	MoreDetails, MoreRows                      string
+	Faults                                     []Fault
+	Broken                                     []Broken
+	Notes                                      []string
+}
+
+type figure struct {
+	Name, Value string
+	Loud        bool
+}
+
+// detail shows an account that is not clear.
+type detail struct {
+	row
+
+	Reasons []reason
+	Lines   []line
+	// Mark is where the verdict first held, on a plane of 1000 by 100; negative when that
+	// is not known.
+	Mark, Zero  float64
+	Top, Bottom string
+}
+
+type reason struct{ Detector, Log10E, Says, Class string }
+
+// line is a curve of evidence on a plane of 1000 by 100.
+type line struct{ Class, Path, Name string }
+
+type row struct {
+	Account, Verdict, Exchanges, Log10E, At string
+	Spark                                   string
+}
+
+func (r *Report) page() page {
+	p := page{
+		Exchanges: grouped(int64(r.Exchanges)), Accounts: grouped(int64(len(r.Accounts))),
+		From: stamp(r.From), To: stamp(r.To), Calibration: r.Calibration,
+		Faults: r.Input.Faults, Broken: r.Input.Broken, Notes: r.Notes(),
+	}
+	count := map[bartizan.Verdict]int64{}
+	for i := range r.Accounts {
+		a := &r.Accounts[i]
+		count[a.Verdict]++
+		if a.Verdict != bartizan.VerdictClear && len(p.Details) < pageDetails {
+			p.Details = append(p.Details, a.detail())
+		}
+		if i < pageAccounts {
+			p.Rows = append(p.Rows, a.row())
+		}
+	}
+	loud := count[bartizan.VerdictAlarm] + count[bartizan.VerdictWatch]
+	if n := loud - int64(len(p.Details)); n > 0 {
+		p.MoreDetails = grouped(n)
+	}
+	if n := len(r.Accounts) - len(p.Rows); n > 0 {
+		p.MoreRows = grouped(int64(n))
+	}
+	p.Figures = []figure{
+		{"Alarm", grouped(count[bartizan.VerdictAlarm]), count[bartizan.VerdictAlarm] > 0},
+		{"Watch", grouped(count[bartizan.VerdictWatch]), false},
+		{"Clear", grouped(count[bartizan.VerdictClear]), false},
+		{"Lines skipped", grouped(int64(r.Skipped)), r.Skipped > 0},
+	}
+	return p
+}
+
+// Notes are what a reader of the findings should know of the input, in sentences.
+func (r *Report) Notes() []string {
+	var out []string
+	say := func(n int64, one, many string) {
+		if n == 1 {
+			out = append(out, "1 "+one)
+		} else if n > 1 {
+			out = append(out, grouped(n)+" "+many)
+		}
+	}
+	in := &r.Input
+	say(in.Unknown, "exchange names no account and is not judged.", "exchanges name no account and are not judged.")
+	say(in.Untimed, "exchange has no time and says nothing of pace.", "exchanges have no time and say nothing of pace.")
+	say(in.Late, "exchange came too late to be put into order and was judged where it stood; a longer --reorder may help.",
+		"exchanges came too late to be put into order and were judged where they stood; a longer --reorder may help.")
+	say(in.Passed, "record is no exchange with a model and was passed over.", "records are no exchanges with a model and were passed over.")
+	return out
+}
+
+func (a *Account) row() row {
+	r := row{
+		Account: clean(a.Account), Verdict: string(a.Verdict), Exchanges: grouped(int64(a.Exchanges)),
+		Log10E: fmt.Sprintf("%.2f", a.Log10E),
+	}
+	if a.AlarmAt > 0 {
+		r.At = grouped(int64(a.AlarmAt))
+	}
+	if len(a.curve) > 1 {
+		low, high := bounds(a.curve, false)
+		r.Spark = path(a.curve, low, high, func(p *curvePoint) float32 { return p.Combined })
+	}
+	return r
+}
+
+func (a *Account) detail() detail {
+	d := detail{row: a.row(), Mark: -1}
+	for i, e := range a.Reasons {
+		says := e.Says
+		if e.Observed {
+			says += " It only observes, and moves no level."
+		}
+		d.Reasons = append(d.Reasons, reason{e.Detector, fmt.Sprintf("%.2f", e.Log10E), says, "d" + strconv.Itoa(i%5)})
+	}
+	if len(a.curve) == 0 {
+		return d
+	}
+	low, high := bounds(a.curve, true)
+	d.Top, d.Bottom = fmt.Sprintf("%.1f", high), fmt.Sprintf("%.1f", low)
+	d.Zero = place(0, low, high)
+	if last := a.curve[len(a.curve)-1].N; a.AlarmAt > 0 && last > 0 {
+		d.Mark = round(1000 * float64(a.AlarmAt) / float64(last))
+	}
+	for i, e := range a.Reasons {
+		p := path(a.curve, low, high, func(p *curvePoint) float32 {
+			if i < len(p.Detectors) {
+				return p.Detectors[i]
+			}
+			return 0
+		})
+		d.Lines = append(d.Lines, line{"d" + strconv.Itoa(i%5), p, e.Detector})
+	}
+	d.Lines = append(d.Lines, line{"all", path(a.curve, low, high, func(p *curvePoint) float32 { return p.Combined }), "combined"})
+	return d
+}
+
+// bounds returns the least and the greatest evidence of a curve, with zero between them.
+func bounds(points []curvePoint, detectors bool) (low, high float64) {
+	for i := range points {
+		values := []float32{points[i].Combined}
+		if detectors {
+			values = append(values, points[i].Detectors...)
+		}
+		low, high = min(low, float64(slices.Min(values))), max(high, float64(slices.Max(values)))
+	}
+	return low, max(high, low+1)
+}
+
+// place is the height of a value between bounds, from the top, of 100.
+func place(v, low, high float64) float64 { return round(100 * (high - v) / (high - low)) }
+
+// path draws a curve on a plane of 1000 by 100.
+func path(points []curvePoint, low, high float64, get func(*curvePoint) float32) string {
+	var b strings.Builder
+	last := float64(max(1, points[len(points)-1].N))
+	fmt.Fprintf(&b, "M0 %.2f", place(0, low, high))
+	for i := range points {
+		fmt.Fprintf(&b, "L%.2f %.2f", 1000*float64(points[i].N)/last, place(float64(get(&points[i])), low, high))
+	}
+	return b.String()
+}
+
+func round(x float64) float64 { return math.Round(100*x) / 100 }
+
+// clean shows control characters of a name, which comes from a log, as such.
+func clean(s string) string {
+	if strings.IndexFunc(s, unicode.IsControl) < 0 {
+		return s
+	}
+	return strings.Trim(strconv.Quote(s), `"`)
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "no time"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+// grouped writes a count with thin spaces between groups of three digits.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}
