@@ -182,5 +182,6 @@ func linearTables(c *campaign, defences []defence, certainty []float64) []table 
 		c.factors("B2", "queries against those of exact floats, best attack", names, attacks, []float64{90, 95}, []string{
 			"geometric mean of the seeds' factors (95 % interval); > is a lower bound",
 		}),
+		c.factors("B3", "the same for an attacker who asks random inputs only", names, attacks[:5], []float64{90, 95}, nil),
 	}
 }
