@@ -77,7 +77,7 @@ bench: ## Go benchmarks into bench/go-DATE.txt, compared with the last
 bench-proxy: ## cost of a request beside nginx and a plain proxy into bench/proxy-DATE.json
 	$(GO) run ./bench/proxy $(ARGS)
 
-bench-coarsen: ## what each knob of coarsening buys, about four minutes, into bench/coarsening-DATE.json and .txt
+bench-coarsen: ## what each knob of coarsening buys, some minutes, into bench/coarsening-DATE.json and .txt
 	$(GO) run ./bench/coarsen $(ARGS)
 
 soak: ## 64 streams and short answers for DURATION (10m) into bench/soak-DATE.json
