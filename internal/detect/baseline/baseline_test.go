@@ -133,20 +133,22 @@ func TestPairs(t *testing.T) {
 	t.Parallel()
 	r := random()
 	benign := calibration(r)
-	d := baseline.Pairs(nil, benign, false, r)
+	d, two := baseline.Pairs(nil, benign, r)
 	// k equal prompts have k(k-1)/2 pairs at distance 0: 10 have 45, 11 have 55.
 	same := strings.Split(strings.Repeat("all the same words here,", 20), ",")[:20]
 	if got := alarmAt(d, account(time.Minute, same...)); got != 11 {
 		t.Errorf("equal prompts: alarm at %d; want 11 (%s)", got, d.Calibrated)
 	}
-	other := prompts(r, 110, 26, "unlike")
+	var other []string
+	for i := range 210 { // no two share a word
+		other = append(other, words(r, 8, 26, fmt.Sprintf("%c%c", 'a'+i/26, 'a'+i%26)))
+	}
 	if got := alarmAt(d, account(time.Minute, other...)); got != 0 {
 		t.Errorf("unlike prompts, one side: alarm at %d; want none", got)
 	}
-	// Benign windows of 100 have some near pairs; prompts that are never alike have none.
-	two := baseline.Pairs(nil, benign, true, r)
-	if got := alarmAt(two, account(time.Minute, other...)); got != 100 {
-		t.Errorf("unlike prompts, two sides: alarm at %d; want 100 (%s)", got, two.Calibrated)
+	// Benign windows of 200 have some near pairs; prompts that are never alike have none.
+	if got := alarmAt(two, account(time.Minute, other...)); got != 200 {
+		t.Errorf("unlike prompts, two sides: alarm at %d; want 200 (%s)", got, two.Calibrated)
 	}
 }
 
@@ -178,7 +180,7 @@ func TestMMD(t *testing.T) {
 	r := random()
 	benign := calibration(r)
 	for from, name := range map[baseline.Calibration]string{baseline.Pooled: "MMD 20, pooled", baseline.PerAccount: "MMD 20, per account"} {
-		d, err := baseline.MMD(nil, benign, 20, from, random())
+		d, err := baseline.MMD(nil, benign[:10], benign[10:], 20, from, random())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,10 +200,10 @@ func TestMMD(t *testing.T) {
 			t.Errorf("seed %d, %s: %d of 100 benign windows alarm; want about 5 or fewer", seed, name, alarms)
 		}
 	}
-	if _, err := baseline.MMD(nil, benign, 500, baseline.PerAccount, r); err == nil {
+	if _, err := baseline.MMD(nil, benign[:10], benign[10:], 500, baseline.PerAccount, r); err == nil {
 		t.Error("MMD with no account as long as the window: no error")
 	}
-	if _, err := baseline.MMD(nil, nil, 5, baseline.Pooled, r); err == nil {
+	if _, err := baseline.MMD(nil, nil, nil, 5, baseline.Pooled, r); err == nil {
 		t.Error("MMD without calibration: no error")
 	}
 }
@@ -259,7 +261,7 @@ func TestSpace(t *testing.T) {
 	}
 	attack := prompts(r, 40, 26, "other")
 	for name, space := range map[string]*baseline.Space{"none": nil, "all": baseline.NewSpace(all)} {
-		d, err := baseline.MMD(space, benign, 20, baseline.Pooled, random())
+		d, err := baseline.MMD(space, benign[:10], benign[10:], 20, baseline.Pooled, random())
 		if err != nil {
 			t.Fatal(err)
 		}

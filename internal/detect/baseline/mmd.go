@@ -30,29 +30,23 @@ const (
 )
 
 // MMD returns the two-sample test of the last prompts of an account, as many as the
-// window holds, against a benign reference, with a linear kernel: the squared distance
-// of the two means, without bias. Half of the calibration prompts are the reference,
-// the others set the threshold. An account says nothing until its window is full. An
-// error means that the calibration is too small for the window.
-func MMD(space *Space, calibration []Account, window int, from Calibration, r *rand.Rand) (Detector, error) {
-	order := r.Perm(len(calibration))
-	var reference, rest []Account
-	for i, at := range order {
-		if i%2 == 0 {
-			reference = append(reference, calibration[at])
-		} else {
-			rest = append(rest, calibration[at])
-		}
-	}
-	test := &mmdTest{window: window, reference: meanOf(space.all(reference))}
-	test.n = len(space.all(reference))
+// window holds, against the prompts of the reference accounts, with a linear kernel:
+// the squared distance of the two means, without bias. The calibration accounts, which
+// share no prompt with the reference, set the threshold. An account says nothing until
+// its window is full. An error means that there is too little for the window.
+func MMD(space *Space, reference, calibration []Account, window int, from Calibration, r *rand.Rand) (Detector, error) {
+	vectors := space.all(reference)
+	test := &mmdTest{window: window, n: len(vectors), reference: meanOf(vectors)}
 	d := Detector{Name: fmt.Sprintf("MMD %d, pooled", window)}
-	values, quantile := test.pooled(space.all(rest), r), mmdPooledQuantile
+	var values []float64
+	quantile := mmdPooledQuantile
 	if from == PerAccount {
 		d.Name = fmt.Sprintf("MMD %d, per account", window)
-		values, quantile = test.ofAccounts(space, rest), mmdAccountQuantile
+		values, quantile = test.ofAccounts(space, calibration), mmdAccountQuantile
+	} else {
+		values = test.pooled(space.all(calibration), r)
 	}
-	if test.n < 2 || len(values) == 0 {
+	if test.n < 2 || window < 2 || len(values) == 0 {
 		return Detector{}, fmt.Errorf("calibrate %s: no benign window of %d prompts beside a reference", d.Name, window)
 	}
 	slices.Sort(values)
@@ -69,19 +63,44 @@ type mmdTest struct {
 	reference centre
 }
 
+// pooled returns the statistic of windows that are drawn from the pool.
 func (t *mmdTest) pooled(pool []Vector, r *rand.Rand) []float64 {
 	if len(pool) < t.window {
 		return nil
 	}
+	dots := make([]float64, len(pool))
+	for i, v := range pool {
+		dots[i] = dense64(t.reference.at, v)
+	}
 	values := make([]float64, mmdPooledWindows)
-	sum := newSum(t)
+	sum := make([]float32, bins)
+	drawn := make([]int, t.window)
 	for i := range values {
-		for range t.window {
-			sum.add(pool[r.IntN(len(pool))])
+		square, dot := 0.0, 0.0
+		for k := range drawn {
+			drawn[k] = r.IntN(len(pool))
+			dot += dots[drawn[k]]
+			for _, c := range pool[drawn[k]] {
+				old := sum[c.Index]
+				sum[c.Index] = old + c.Value
+				square += float64(c.Value) * float64(2*old+c.Value)
+			}
 		}
-		values[i], _ = sum.statistic()
+		for _, at := range drawn {
+			for _, c := range pool[at] {
+				sum[c.Index] = 0
+			}
+		}
+		values[i] = t.statistic(square, dot)
 	}
 	return values
+}
+
+// statistic is MMD^2 in its form without bias for unit vectors, of a full window with
+// the given square of its sum and product of its sum with the reference.
+func (t *mmdTest) statistic(square, dot float64) float64 {
+	w, n := float64(t.window), float64(t.n)
+	return (square/w-1)/(w-1) + (n*t.reference.square-1)/(n-1) - 2*dot/w
 }
 
 // ofAccounts returns the greatest value within each account that fills a window.
@@ -164,13 +183,10 @@ func (s *runningSum) shift(v Vector, sign float32) {
 	s.dot += float64(sign) * dense64(s.test.reference.at, v)
 }
 
-// statistic returns MMD^2 in its form without bias for unit vectors; full is false
-// while the window is not.
+// statistic returns that of the window; full is false while it is not.
 func (s *runningSum) statistic() (value float64, full bool) {
-	w, n := float64(len(s.ring)), float64(s.test.n)
-	if len(s.ring) < s.test.window || w < 2 {
+	if len(s.ring) < s.test.window {
 		return 0, false
 	}
-	mean := s.square / (w * w)
-	return (w*mean-1)/(w-1) + (n*s.test.reference.square-1)/(n-1) - 2*s.dot/w, true
+	return s.test.statistic(s.square, s.dot), true
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"bartizan"
 	"bartizan/internal/stat"
@@ -13,40 +14,70 @@ import (
 const (
 	pairLimit    = 50   // more pairs alarm
 	pairQuantile = .001 // of the distances of benign pairs is near
-	pairSamples  = 200_000
+	pairSamples  = 100_000
 	// fewQuantile is the share of benign windows with fewer pairs than the two-sided
 	// form takes, and fewWindows how many are drawn to find it.
 	fewQuantile = .005
-	fewWindows  = 200
+	fewWindows  = 1000
+	fewPool     = 1500 // prompts that windows are drawn from at most
 )
 
 // fewLengths are the numbers of queries at which the two-sided form looks whether
 // the pairs are too few.
 func fewLengths() [2]int { return [2]int{100, 200} }
 
-// Pairs returns the detector of SEAT: an account alarms when more than 50 pairs of its
-// prompts are nearer to each other than all but 0.1 % of benign pairs. With twoSided
-// it also alarms when the first 100 or 200 prompts have fewer near pairs than
-// 99.5 % of windows of that length drawn from the pool of benign prompts.
-func Pairs(space *Space, calibration []Account, twoSided bool, r *rand.Rand) Detector {
+// Pairs returns the detector of SEAT in two forms. In the one-sided form an account
+// alarms when more than 50 pairs of its prompts are nearer to each other than all but
+// 0.1 % of benign pairs. In the two-sided form it also alarms when its first 100 or 200
+// prompts have fewer near pairs than 99.5 % of windows of that length drawn from the
+// pool of benign prompts.
+func Pairs(space *Space, calibration []Account, r *rand.Rand) (oneSided, twoSided Detector) {
 	pool := space.all(calibration)
 	near := nearProduct(pool, r)
-	d := Detector{
-		Name:       "SEAT pairs",
-		Calibrated: fmt.Sprintf("near is below %.3f, more than %d pairs, from %d prompts", distance(near), pairLimit, len(pool)),
+	says := fmt.Sprintf("near is below %.3f, more than %d pairs, from %d prompts", distance(near), pairLimit, len(pool))
+	oneSided = Detector{
+		Name: "SEAT pairs", Calibrated: says,
+		Open: func(string) Judge { return &pairs{space: space, near: near} },
 	}
 	few := map[int]int{}
-	if twoSided {
-		d.Name = "SEAT pairs, two-sided"
-		for _, n := range fewLengths() {
-			if len(pool) >= 2*n {
-				few[n] = fewPairs(pool, near, n, r)
-				d.Calibrated += fmt.Sprintf("; fewer than %d in %d", few[n], n)
-			}
+	var limits strings.Builder
+	graph := nearPairs(sample(pool, fewPool, r), near)
+	for _, n := range fewLengths() {
+		if len(graph) >= 2*n {
+			few[n] = fewPairs(graph, n, r)
+			fmt.Fprintf(&limits, "; fewer than %d in %d", few[n], n)
 		}
 	}
-	d.Open = func(string) Judge { return &pairs{space: space, near: near, few: few} }
-	return d
+	twoSided = Detector{
+		Name: "SEAT pairs, two-sided", Calibrated: says + limits.String(),
+		Open: func(string) Judge { return &pairs{space: space, near: near, few: few} },
+	}
+	return oneSided, twoSided
+}
+
+// sample returns at most n of the vectors, in random order.
+func sample(pool []Vector, n int, r *rand.Rand) []Vector {
+	order := r.Perm(len(pool))
+	out := make([]Vector, min(n, len(pool)))
+	for i := range out {
+		out[i] = pool[order[i]]
+	}
+	return out
+}
+
+// nearPairs lists for each vector the earlier ones that are near.
+func nearPairs(vectors []Vector, near float64) [][]int {
+	var seen index
+	out := make([][]int, len(vectors))
+	for i, v := range vectors {
+		for k, dot := range seen.products(v) {
+			if float64(dot) > near {
+				out[i] = append(out[i], k)
+			}
+		}
+		seen.add(v)
+	}
+	return out
 }
 
 // nearProduct returns the inner product above which a pair is near.
@@ -66,15 +97,22 @@ func nearProduct(pool []Vector, r *rand.Rand) float64 {
 	return -stat.Quantile(products, pairQuantile)
 }
 
-// fewPairs returns the number of near pairs that 99.5 % of benign windows reach.
-func fewPairs(pool []Vector, near float64, n int, r *rand.Rand) int {
+// fewPairs returns the number of near pairs that 99.5 % of random windows reach.
+func fewPairs(graph [][]int, n int, r *rand.Rand) int {
 	counts := make([]float64, fewWindows)
 	for i := range counts {
-		p := pairs{near: near}
-		for _, at := range r.Perm(len(pool))[:n] {
-			p.take(pool[at])
+		window := r.Perm(len(graph))[:n]
+		in := make([]bool, len(graph))
+		for _, at := range window {
+			in[at] = true
 		}
-		counts[i] = float64(p.count)
+		for _, at := range window {
+			for _, other := range graph[at] {
+				if in[other] {
+					counts[i]++
+				}
+			}
+		}
 	}
 	slices.Sort(counts)
 	return int(stat.Quantile(counts, fewQuantile))

@@ -18,13 +18,14 @@ const (
 	pradaClass   = 10  // distances, that a class needs to take part
 	pradaSigmas  = 3   // beyond which distances are left out
 	kmeansRounds = 10
+	kmeansSample = 1500 // prompts that centres are made of at most
 )
 
 // PRADA returns the detector of Juuti and others, which tests whether the distances of
 // each query to the growing set of its class are normal. Classes are the nearest of 16
 // k-means centres of the calibration prompts. State is kept for each account.
 func PRADA(space *Space, calibration []Account, r *rand.Rand) Detector {
-	centres := kmeans(space.all(calibration), pradaClasses, r)
+	centres := kmeans(sample(space.all(calibration), kmeansSample, r), pradaClasses, r)
 	return Detector{
 		Name:       "PRADA",
 		Calibrated: fmt.Sprintf("delta %.2f, %d centres from %d accounts", pradaDelta, len(centres), len(calibration)),
