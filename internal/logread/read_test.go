@@ -313,26 +313,6 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func FuzzRead(f *testing.F) {
-	f.Add([]byte(`{"request":{"messages":[{"role":"user","content":[{"text":1}]}]},"response":"{","time":1e18,"status":"x"}`))
-	f.Add([]byte(own(f) + "\n{}"))
-	f.Add(gzipped(f, `{"prompt":[],"input":[{}],"latency":-1}`))
-	f.Add(zstded(f, "[[[\n\xff"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		n := int64(0)
-		stats, err := logread.Read(t.Context(), bytes.NewReader(b), logread.Options{MaxLine: 1 << 16, MaxBytes: 1 << 20}, func(x *bartizan.Exchange) error {
-			n++
-			if x.ID == "" || x.Account == "" || x.EndAt.Before(x.At) || x.Usage.InputTokens < 0 {
-				t.Errorf("unsound exchange %+v", x)
-			}
-			return nil
-		})
-		if err == nil && (stats.Lines != stats.Bad+stats.Exchanges || stats.Exchanges != n) {
-			t.Errorf("counts do not add up: %+v, %d handed on", stats, n)
-		}
-	})
-}
-
 func BenchmarkOpenAI(b *testing.B) {
 	line := `{"account":"acme","timestamp":1737710446.5,"request":{"model":"m","messages":[{"role":"user","content":"` +
 		strings.Repeat("some words here ", 60) + `"}]},"response":{"choices":[{"message":{"content":"` + strings.Repeat("an answer ", 60) + `"}}]}}` + "\n"
