@@ -19,21 +19,19 @@ type CostRow struct {
 	Queries int `json:"queries"`
 }
 
-const (
-	costAccounts = 20
-	costQueries  = 300
-)
+// costQueries is the number of exchanges of an account that costs are measured on.
+const costQueries = 300
 
 // costOf measures every detector on accounts of the first attack source.
-func costOf(ds []baseline.Detector, sources []Source, seed uint64) []CostRow {
+func costOf(ds []baseline.Detector, sources []Source, o Options) []CostRow {
 	var rows []CostRow
 	for _, d := range ds {
-		judges := make([]baseline.Judge, costAccounts)
+		judges := make([]baseline.Judge, o.Profile.CostAccounts)
 		before := live()
 		var took time.Duration
 		exchanges := 0
 		for i := range judges {
-			s := unseen(sources, seed, i)
+			s := unseen(sources, o.Seed, i)
 			if s == nil {
 				return nil
 			}
@@ -48,7 +46,7 @@ func costOf(ds []baseline.Detector, sources []Source, seed uint64) []CostRow {
 		used := max(0, int64(live())-int64(before)) //nolint:gosec // a heap is far smaller
 		runtime.KeepAlive(judges)
 		rows = append(rows, CostRow{
-			Detector: d.Name, Queries: costQueries, Bytes: int(used) / costAccounts,
+			Detector: d.Name, Queries: costQueries, Bytes: int(used) / max(1, len(judges)),
 			Microseconds: float64(took.Microseconds()) / float64(max(1, exchanges)),
 		})
 	}

@@ -25,6 +25,8 @@ type Profile struct {
 	Splits []int
 	// Permutations is how often each benign account is shuffled for the null test.
 	Permutations int
+	// CostAccounts is the number of accounts that time and memory are measured on.
+	CostAccounts int
 	// HeldOutAttacks judges attacks by detectors that do not know their stratum, too.
 	HeldOutAttacks bool
 }
@@ -32,9 +34,9 @@ type Profile struct {
 // Profiles lists the profiles, the quickest first.
 func Profiles() []Profile {
 	return []Profile{
-		{Name: "quick", Benign: 2, Attacks: 1, BulkLogs: 2, Windows: []int{100, 200}, Paces: []Pace{PaceClosed5, PaceSleep, PaceHuman}, Splits: []int{10, 50}, Permutations: 4},
-		{Name: "standard", Benign: 10, Attacks: 6, BulkLogs: 30, Windows: []int{100, 200, 500}, Paces: Paces(), Splits: []int{10, 50, 200}, Permutations: 20, HeldOutAttacks: true},
-		{Name: "full", Benign: 40, Attacks: 24, BulkLogs: 300, Windows: []int{100, 200, 500, 1000}, Paces: Paces(), Splits: []int{10, 50, 200, 1000}, Permutations: 100, HeldOutAttacks: true},
+		{Name: "quick", Benign: 2, Attacks: 1, BulkLogs: 2, Windows: []int{100, 200}, Paces: []Pace{PaceClosed5, PaceSleep, PaceHuman}, Splits: []int{10, 50}, Permutations: 4, CostAccounts: 10},
+		{Name: "standard", Benign: 10, Attacks: 12, BulkLogs: 30, Windows: []int{100, 200, 500}, Paces: Paces(), Splits: []int{10, 50, 200}, Permutations: 20, CostAccounts: 20, HeldOutAttacks: true},
+		{Name: "full", Benign: 40, Attacks: 24, BulkLogs: 300, Windows: []int{100, 200, 500, 1000}, Paces: Paces(), Splits: []int{10, 50, 200, 1000}, Permutations: 100, CostAccounts: 50, HeldOutAttacks: true},
 	}
 }
 
@@ -113,7 +115,7 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs := costOf(p.of(""), sources, o.Seed)
+	costs := costOf(p.of(""), sources, o)
 	report := newReport(o, p, all)
 	report.Profile = o.Profile.Name
 	report.Sources = describe(sources)
@@ -170,7 +172,7 @@ func plan(sources []Source, o Options) []batch {
 	}
 	for i := range o.Profile.Attacks {
 		out = append(out, batch{size: perFamily*families + 8*pureQueries, build: func() []log {
-			logs := []log{controlLog(sources, c, o, i)}
+			logs := controlLogs(sources, c, o, i)
 			for _, s := range sources {
 				if s.Role == RoleAttack {
 					logs = append(logs, attackLogs(sources, s.Name, c, o, i)...)
@@ -221,20 +223,22 @@ func benignLog(sources []Source, c *clock, name string, people bool, r *rand.Ran
 	return out
 }
 
-// controlLog holds the controls of mixtures.
-func controlLog(sources []Source, c *clock, o Options, i int) log {
-	l := log{name: fmt.Sprintf("control-%d", i+1)}
+// controlLogs hold the controls of mixtures, each of one pace.
+func controlLogs(sources []Source, c *clock, o Options, i int) []log {
+	var logs []log
 	for k, p := range o.Profile.mixedPaces() {
-		d := deal(sources, true, seeded(o.Seed, fmt.Sprintf("%s-%d", l.name, k+1)))
+		l := log{name: fmt.Sprintf("control-%d-%d", k+1, i+1)}
+		d := deal(sources, true, seeded(o.Seed, l.name))
 		for f := range sources {
 			if s := &sources[f]; s.Stratum != "" {
-				if st := d.control(p, pureQueries, s, c, fmt.Sprintf("%s-%d-%s", l.name, k+1, s.Name)); st != nil {
+				if st := d.control(p, pureQueries, s, c, fmt.Sprintf("%s-%s", l.name, s.Name)); st != nil {
 					l.streams = append(l.streams, st)
 				}
 			}
 		}
+		logs = append(logs, l)
 	}
-	return l
+	return logs
 }
 
 // mixedPaces are the paces of mixtures and framed prompts.
@@ -324,6 +328,7 @@ func judgeLogs(ctx context.Context, logs []log, p *panel, o Options, t *ticker) 
 	var tasks []task
 	for _, l := range logs {
 		for _, s := range l.streams {
+			s.Log = l.name
 			if o.Keep != nil {
 				if err := o.Keep(s, false); err != nil {
 					return nil, fmt.Errorf("keep account %s: %w", s.Account, err)

@@ -38,6 +38,9 @@ type Scenario struct {
 // Stream is the traffic of one account, and the truth about it.
 type Stream struct {
 	Account string
+	// Log names the log that it would stand in; no prompt stands twice in one, but for
+	// the repeats of real people.
+	Log string
 	// Source and Stratum are those of its benign prompts; empty when it has none.
 	Source, Stratum string
 	person          bool // the account is that of one real person
