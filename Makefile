@@ -14,7 +14,7 @@ PACKAGES  ?= ./...
 SHELL         := bash
 .SHELLFLAGS   := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test race check fmt tidy-check vet lint floors fuzz bench bench-coarsen bench-proxy soak build cover vuln golden tidy tools clean
+.PHONY: help demo test race check fmt tidy-check vet lint floors fuzz bench bench-coarsen bench-proxy soak build cover eval vuln golden tidy tools clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -92,6 +92,16 @@ cover: ## coverage of the tests as a page
 	$(GO) tool cover -func=$(BIN)/cover.out | tail -1
 	$(GO) tool cover -html=$(BIN)/cover.out -o $(BIN)/cover.html
 	@echo 'wrote .bin/cover.html'
+
+PROFILE ?= standard
+eval: ## detectors, ours and published, on development material into bench/detection-DATE.json (minutes)
+	@material="$${BARTIZAN_SHARED:-../shared}/data/traffic"; \
+	if [ ! -d "$$material" ]; then \
+		echo "!!! EVAL NOT RUN: $$material is not here; set BARTIZAN_SHARED to the folder that holds data/traffic" >&2; exit 0; \
+	fi; \
+	$(GO) run ./cmd/bartizan evaluate --data "$$material" --profile $(PROFILE) --out $(BIN)/evaluation; \
+	cp $(BIN)/evaluation/evaluation.json bench/detection-$(DATE).json; \
+	echo 'wrote bench/detection-$(DATE).json; plots and tables are in .bin/evaluation'
 
 vuln: $(BIN)/govulncheck ## known vulnerabilities in what is linked; needs the network
 	$(BIN)/govulncheck $(PACKAGES)

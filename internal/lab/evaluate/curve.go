@@ -12,7 +12,6 @@ import (
 // group.
 type Curve struct {
 	Detector string `json:"detector"`
-	HeldOut  bool   `json:"stratum_held_out"`
 	// Group names the collectors, such as "alone, machine pace".
 	Group   string `json:"group"`
 	Streams int    `json:"streams"`
@@ -68,13 +67,13 @@ func (g group) curves(d baseline.Detector, i int) []Curve {
 	}
 	var out []Curve
 	for _, name := range names {
-		out = append(out, curveOf(d, g.heldOut, name, by[name], i))
+		out = append(out, curveOf(d, name, by[name], i))
 	}
 	return out
 }
 
-func curveOf(d baseline.Detector, heldOut bool, name string, of []judged, i int) Curve {
-	c := Curve{Detector: d.Name, HeldOut: heldOut, Group: name, Streams: len(of)}
+func curveOf(d baseline.Detector, name string, of []judged, i int) Curve {
+	c := Curve{Detector: d.Name, Group: name, Streams: len(of)}
 	shortest := of[0].exchanges
 	var at []int
 	for _, one := range of {

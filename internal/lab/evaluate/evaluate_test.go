@@ -457,8 +457,8 @@ func (c constant) See(*bartizan.Exchange) (float64, bartizan.Verdict) {
 // checkWritten looks at the report in its other forms.
 func checkWritten(t *testing.T, report *evaluate.Report, sources []evaluate.Source) {
 	t.Helper()
-	var text, html, rows bytes.Buffer
-	for _, err := range []error{report.WriteText(&text), report.WriteHTML(&html), evaluate.WriteRows(&rows, sources)} {
+	var text, html, rows, again bytes.Buffer
+	for _, err := range []error{report.WriteJSON(&again), report.WriteText(&text), report.WriteHTML(&html), evaluate.WriteRows(&rows, sources)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -470,6 +470,10 @@ func checkWritten(t *testing.T, report *evaluate.Report, sources []evaluate.Sour
 	}
 	if n := strings.Count(html.String(), "<svg"); n != 2 || strings.Contains(html.String(), "src=") {
 		t.Errorf("page has %d plots; want 2, and nothing from elsewhere", n)
+	}
+	var back evaluate.Report
+	if err := json.Unmarshal(again.Bytes(), &back); err != nil || !bytes.Equal(encode(t, &back), encode(t, report)) {
+		t.Errorf("the report read back is another one (error %v)", err)
 	}
 	first := sources[0].Judge[0].Prompt
 	if !strings.Contains(rows.String(), "list\tjudge\t"+evaluate.RowHash(first)) || strings.Contains(rows.String(), first) {

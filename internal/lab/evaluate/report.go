@@ -36,8 +36,9 @@ type Report struct {
 	Campaigns   []Campaign    `json:"campaigns,omitempty"`
 	Null        []NullRow     `json:"null_test,omitempty"`
 	Cost        []CostRow     `json:"cost,omitempty"`
-	Curves      []Curve       `json:"curves"`
-	Notes       []string      `json:"notes"`
+	// Curves are of the detectors that know all strata.
+	Curves []Curve  `json:"curves"`
+	Notes  []string `json:"notes"`
 }
 
 // SourceRow says what of a source was used.
@@ -165,7 +166,9 @@ func newReport(o Options, p *panel, all []judged) *Report {
 			r.FalseAlarms = append(r.FalseAlarms, g.falseAlarms(d, i)...)
 			r.Detection = append(r.Detection, g.detection(d, i)...)
 			r.Campaigns = append(r.Campaigns, g.campaigns(d, i)...)
-			r.Curves = append(r.Curves, g.curves(d, i)...)
+			if !heldOut {
+				r.Curves = append(r.Curves, g.curves(d, i)...)
+			}
 		}
 	}
 	for _, one := range all {

@@ -30,7 +30,7 @@ func (r *Report) WriteDetectionPlot(w io.Writer) error {
 func (r *Report) WriteEvidencePlot(w io.Writer) error {
 	low, high := -1.0, 4.0
 	for _, c := range r.Curves {
-		if c.Evidence != nil && !c.HeldOut {
+		if c.Evidence != nil {
 			low = min(low, slices.Min(c.Evidence.Low))
 			high = max(high, slices.Max(c.Evidence.High))
 		}
@@ -96,7 +96,7 @@ func (r *Report) plot(w io.Writer, title string, low, high float64, fill func(b 
 		}
 		streams := 0
 		for _, c := range r.Curves {
-			if c.Group == group && !c.HeldOut && len(c.At) > 0 {
+			if c.Group == group && len(c.At) > 0 {
 				a.maxQueries, streams = max(a.maxQueries, c.At[len(c.At)-1]), c.Streams
 			}
 		}
@@ -137,7 +137,7 @@ func (a panelAxes) frame(b *strings.Builder, title string) {
 func (r *Report) detectionPanel(b *strings.Builder, a panelAxes, group string) {
 	for i, d := range slices.Backward(r.Detectors) { // our own on top
 		for _, c := range r.Curves {
-			if c.Detector != d.Name || c.Group != group || c.HeldOut {
+			if c.Detector != d.Name || c.Group != group {
 				continue
 			}
 			if d.Own {
@@ -155,7 +155,7 @@ func (r *Report) evidencePanel(b *strings.Builder, a panelAxes, group string) {
 	fmt.Fprintf(b, `<polyline points="%s %s" stroke="#c00" stroke-dasharray="4 3" fill="none"/>`+"\n", a.at(1, alarmLine), a.at(a.maxQueries, alarmLine))
 	for i, d := range r.Detectors {
 		for _, c := range r.Curves {
-			if c.Detector != d.Name || c.Group != group || c.HeldOut || c.Evidence == nil {
+			if c.Detector != d.Name || c.Group != group || c.Evidence == nil {
 				continue
 			}
 			fmt.Fprintf(b, `<polygon points="%s" fill="%s" opacity=".2"/><polyline points="%s" fill="none" stroke="%s" stroke-width="2.5"/>`+"\n",

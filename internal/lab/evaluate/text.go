@@ -1,12 +1,30 @@
 package evaluate
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 )
+
+// WriteJSON writes the report as JSON, one row of a table on a line.
+func (r *Report) WriteJSON(w io.Writer) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	// Quotes within strings are escaped, so what is replaced stands between objects.
+	lines := strings.NewReplacer(`},{"`, "},\n{\"", `:[{"`, ":[\n{\"", `}],"`, "}\n],\n\"").Replace(b.String())
+	if _, err := io.WriteString(w, lines); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
 
 // WriteText writes the report as tables.
 func (r *Report) WriteText(w io.Writer) error {
@@ -219,25 +237,33 @@ func (d *Detection) by(queries int) float64 {
 }
 
 func (p *printer) campaigns(r *Report) {
-	first := true
+	cells := map[Scenario]map[string]string{}
+	rows := map[Scenario]Campaign{}
 	for _, c := range r.Campaigns {
 		if c.HeldOut {
 			continue
 		}
-		if first {
-			p.head("Lists that several accounts share, judged account by account, all strata known", "detector\tfamily\taccounts\teach\tcampaigns\taccounts alarmed\tnoticed\tanswered before first alarm\te-BH flags\tbenign flagged")
-			first = false
+		if cells[c.Scenario] == nil {
+			cells[c.Scenario] = map[string]string{}
 		}
-		flagged, falsely := "-", "-"
+		cells[c.Scenario][c.Detector] = fmt.Sprintf("%.0f %% @%s", c.AccountsAlarmed.Share*100, percent(c.AnsweredBefore))
+		if c.Flagged != nil {
+			rows[c.Scenario] = c
+		}
+	}
+	if len(cells) == 0 {
+		return
+	}
+	p.head("Lists that several accounts share, judged account by account, all strata known: accounts alarmed, share of the list answered before the first alarm",
+		"family\taccounts\teach\tcampaigns\te-BH flags\tbenign flagged\t"+r.columns())
+	for _, sc := range sorted(cells) {
+		c, flagged, falsely := rows[sc], "-", "-"
 		if c.Flagged != nil {
 			flagged, falsely = percent(c.Flagged.Share), fmt.Sprintf("%d of %d", c.FalselyFlagged.Count, c.FalselyFlagged.Of)
 		}
-		p.row("%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s", c.Detector, c.Family, c.Accounts, c.Each, c.Campaigns,
-			percent(c.AccountsAlarmed.Share), percent(c.Noticed.Share), percent(c.AnsweredBefore), flagged, falsely)
+		p.row("%s\t%d\t%d\t%d\t%s\t%s\t%s", sc.Family, sc.Accounts, c.Each, c.Campaigns, flagged, falsely, r.cells(cells[sc]))
 	}
-	if !first {
-		p.end()
-	}
+	p.end()
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", share*100) }
