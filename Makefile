@@ -14,7 +14,7 @@ PACKAGES  ?= ./...
 SHELL         := bash
 .SHELLFLAGS   := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test race check fmt tidy-check vet lint floors fuzz bench bench-coarsen bench-proxy soak build cover eval vuln golden tidy tools clean
+.PHONY: help demo test race check fmt tidy-check vet lint floors fuzz bench bench-coarsen bench-proxy soak build cover eval vuln model golden tidy tools clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -92,6 +92,15 @@ cover: ## coverage of the tests as a page
 	$(GO) tool cover -func=$(BIN)/cover.out | tail -1
 	$(GO) tool cover -html=$(BIN)/cover.out -o $(BIN)/cover.html
 	@echo 'wrote .bin/cover.html'
+
+MATERIAL ?= ../shared/data/traffic
+model: ## train the shipped content model anew, byte for byte, from the material in MATERIAL
+	$(GO) run ./cmd/bartizan train content --out internal/detect/content/shipped.bzm \
+		--attack codegen=$(MATERIAL)/gpteacher_codegen.json.gz --attack lab \
+		--benign 'coders=$(MATERIAL)/realhumaneval_chat.csv.gz#request' \
+		--benign chat=$(MATERIAL)/arena_hard_v0.1_question.jsonl \
+		--benign shared=$(MATERIAL)/koala_test_set.jsonl \
+		--benign 'bulk=$(MATERIAL)/svamp.json#{Body}. {Question}'
 
 PROFILE ?= standard
 eval: ## detectors, ours and published, on development material into bench/detection-DATE.json (minutes)

@@ -73,6 +73,7 @@ type cli struct {
 	Cost     costCmd     `cmd:"" help:"Work out what collecting answers costs under the policy."`
 	Scan     scanCmd     `cmd:"" help:"Find extraction in logs."`
 	Evaluate evaluateCmd `cmd:"" help:"Measure detectors, ours and published ones, on accounts whose truth is known."`
+	Train    trainCmd    `cmd:"" help:"Train a model for detection from prompts."`
 	Replay   replayCmd   `cmd:"" help:"Show what a policy would have done to recorded traffic."`
 	Ledger   ledgerCmd   `cmd:"" help:"Read the durable record."`
 	ConfigC  configCmd   `cmd:"" help:"Check and print configuration."      name:"config"`
