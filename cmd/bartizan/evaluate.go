@@ -35,6 +35,8 @@ func (*evaluateCmd) Help() string {
 		"  bartizan evaluate --truth truth.json requests.jsonl.gz --out ./evaluation\n\n" +
 		"Without --truth, --data is a folder of prompts, answers and times that accounts are made of, with a\n" +
 		"sources.json (bartizan.sources/1) that says what each file is, or with files of known names.\n" +
+		"The truth lists accounts as {\"account\", \"label\": \"benign\" or \"attack\"}; a benign one may have stratum,\n" +
+		"source and calibrate, an attack family, mix, pace and campaign.\n" +
 		"Published detectors judge the same accounts: a limit of volume, PRADA, SEAT pairs and linear MMD."
 }
 

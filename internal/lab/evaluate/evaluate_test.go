@@ -330,6 +330,18 @@ func TestLabelled(t *testing.T) {
 		}
 		return out
 	}
+	alarms := func(r *evaluate.Report) (out []string) {
+		for _, f := range r.FalseAlarms {
+			if f.Detector == "bartizan" {
+				out = append(out, fmt.Sprint(f.Stratum, f.Alarmed, f.AboveClear))
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	if got, want := alarms(labelled), alarms(made); !slices.Equal(slices.Compact(got), slices.Compact(want)) {
+		t.Errorf("false alarms of labelled logs %q; want %q", got, want)
+	}
 	got, want := rates(labelled), rates(made)
 	if len(got) != len(want) || len(got) == 0 {
 		t.Fatalf("%d scenarios; want %d", len(got), len(want))
@@ -350,6 +362,7 @@ func TestReadTruth(t *testing.T) {
 		"label":     {`{"schema":"bartizan.truth/1","accounts":[{"account":"a","label":"good"}]}`, "label"},
 		"twice":     {`{"schema":"bartizan.truth/1","accounts":[{"account":"a","label":"benign"},{"account":"a","label":"attack"}]}`, "twice"},
 		"calibrate": {`{"schema":"bartizan.truth/1","accounts":[{"account":"a","label":"attack","calibrate":true}]}`, "calibrate"},
+		"control":   {`{"schema":"bartizan.truth/1","accounts":[{"account":"a","label":"attack","control":"human"}]}`, "control"},
 		"mix":       {`{"schema":"bartizan.truth/1","accounts":[{"account":"a","label":"attack","mix":2}]}`, "mix"},
 		"nameless":  {`{"schema":"bartizan.truth/1","accounts":[{"label":"attack"}]}`, "no name"},
 		"unknown":   {`{"schema":"bartizan.truth/1","account":[]}`, "unknown field"},

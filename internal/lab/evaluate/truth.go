@@ -44,8 +44,12 @@ type TruthAccount struct {
 	// Calibrate gives a benign account to the calibration of the published detectors;
 	// it is not judged then. When no account has it, half of the sources calibrate.
 	Calibrate bool `json:"calibrate,omitempty"`
+	// Control is the pace of a benign account that sends what mixtures hide among and
+	// nothing else; it is counted apart.
+	Control Pace `json:"control,omitempty"`
 	// Family, Phase, Mix and Pace say how the account attacks; a Mix of 0 means 1, an
-	// empty Phase "instructions".
+	// empty Phase "instructions". Which exchanges are of the attack is not said, so all
+	// of an attacker's count as answered to the attack.
 	Family string  `json:"family,omitempty"`
 	Phase  Phase   `json:"phase,omitempty"`
 	Mix    float64 `json:"mix,omitempty"`
@@ -77,6 +81,8 @@ func ReadTruth(r io.Reader) (*Truth, error) {
 			faults = append(faults, fmt.Errorf("account %s: label is %q, want %q or %q", a.Account, a.Label, LabelBenign, LabelAttack))
 		case a.Label == LabelAttack && a.Calibrate:
 			faults = append(faults, fmt.Errorf("account %s: an attack cannot calibrate", a.Account))
+		case a.Label == LabelAttack && a.Control != "":
+			faults = append(faults, fmt.Errorf("account %s: an attack cannot be a control", a.Account))
 		case !(a.Mix >= 0 && a.Mix <= 1):
 			faults = append(faults, fmt.Errorf("account %s: mix is %v, want 0 to 1", a.Account, a.Mix))
 		}
@@ -90,12 +96,9 @@ func ReadTruth(r io.Reader) (*Truth, error) {
 
 // TruthOf is the truth about a stream.
 func TruthOf(s *Stream, calibrates bool) TruthAccount {
-	t := TruthAccount{Account: s.Account, Label: LabelBenign, Stratum: s.Stratum, Source: s.Source, Calibrate: calibrates}
+	t := TruthAccount{Account: s.Account, Label: LabelBenign, Stratum: s.Stratum, Source: s.Source, Calibrate: calibrates, Control: s.Control}
 	if s.person {
 		t.Source = s.Account
-	}
-	if s.Control != "" {
-		t.Stratum = controlName(s.Control)
 	}
 	if a := s.Attack; a != nil {
 		t.Label, t.Campaign = LabelAttack, s.Campaign
@@ -173,7 +176,7 @@ func (l *Labelled) streams(seed uint64) (judged []*Stream, calibrate []baseline.
 }
 
 func (l *Labelled) stream(a TruthAccount, xs baseline.Account) *Stream {
-	s := &Stream{Account: a.Account, Source: a.Source, Stratum: a.Stratum, Campaign: a.Campaign, Exchanges: xs, FromAttack: make([]bool, len(xs))}
+	s := &Stream{Account: a.Account, Source: a.Source, Stratum: a.Stratum, Control: a.Control, Campaign: a.Campaign, Exchanges: xs, FromAttack: make([]bool, len(xs))}
 	if a.Label == LabelAttack {
 		s.Attack = &Scenario{
 			Family: cmp.Or(a.Family, "attack"), Phase: cmp.Or(a.Phase, PhaseInstructions), Mix: cmp.Or(a.Mix, 1),
