@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -285,7 +284,19 @@ func skipValue(b []byte, i int) int {
 // unquote decodes a sound string value, with its quotes.
 func unquote(raw []byte) string {
 	b := raw[1 : len(raw)-1]
-	var out strings.Builder
+	if bytes.IndexByte(b, '\\') < 0 {
+		return string(b)
+	}
+	return string(unescape(b))
+}
+
+// unescape returns the bytes of a sound string value without its quotes; b itself, when
+// nothing in it is escaped.
+func unescape(b []byte) []byte {
+	if bytes.IndexByte(b, '\\') < 0 {
+		return b
+	}
+	out := make([]byte, 0, len(b))
 	for i := 0; i < len(b); {
 		plain := i
 		if next := bytes.IndexByte(b[i:], '\\'); next >= 0 {
@@ -293,38 +304,32 @@ func unquote(raw []byte) string {
 		} else {
 			i = len(b)
 		}
-		if plain == 0 && i == len(b) {
-			return string(b)
-		}
-		if plain == 0 {
-			out.Grow(len(b))
-		}
-		out.Write(b[plain:i])
+		out = append(out, b[plain:i]...)
 		if i+1 >= len(b) {
 			break
 		}
 		switch c := b[i+1]; c {
 		case 'u':
 			r, n := escaped(b, i)
-			out.WriteRune(r)
+			out = utf8.AppendRune(out, r)
 			i += n
 			continue
 		case 'b':
-			out.WriteByte('\b')
+			out = append(out, '\b')
 		case 'f':
-			out.WriteByte('\f')
+			out = append(out, '\f')
 		case 'n':
-			out.WriteByte('\n')
+			out = append(out, '\n')
 		case 'r':
-			out.WriteByte('\r')
+			out = append(out, '\r')
 		case 't':
-			out.WriteByte('\t')
+			out = append(out, '\t')
 		default:
-			out.WriteByte(c)
+			out = append(out, c)
 		}
 		i += 2
 	}
-	return out.String()
+	return out
 }
 
 // escaped decodes the \u escape at b[i], and the second half of a surrogate pair with

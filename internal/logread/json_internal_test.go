@@ -2,8 +2,13 @@ package logread
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bartizan"
 )
 
 func jsonSeeds() []string {
@@ -77,4 +82,32 @@ func checkAgainst(t *testing.T, b []byte) {
 			checkAgainst(t, got[i])
 		}
 	}
+}
+
+// The text of an exchange is decoded as the standard library decodes it, or left to it.
+func FuzzOwnText(f *testing.F) {
+	long := strings.Repeat("words ", 20)
+	for _, s := range []string{
+		`"text":{"prompt":"` + long + `","turns":2,"answer":"a\n\ud83d\ude00"}`, `"text":{"prompt":"` + long + `","turns":"2"}`, `"text":{"Prompt":"` + long + `"}`,
+		`"text":{"system":"` + long + `"},"TEXT":{"prompt":"p"}`, `"x":{"prompt":"` + long + `"},"text":{"prompt":"` + long + `"}`, `"text":null`, `"text":{"prompt":null,"answer":"` + long + `"}`,
+		`"text":{"prompt":"` + long + `","prompt":"b"},"status":1e999`,
+	} {
+		f.Add([]byte(`{"id":"a","status":200,` + s + `}`))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if unsound(b) != "" {
+			t.Skip("no line of a log")
+		}
+		var want bartizan.Exchange
+		wrong := json.Unmarshal(b, &want)
+		got, err := decodeOwn(b, objectOf(b))
+		if (err == nil) != (wrong == nil) {
+			t.Fatalf("decodeOwn(%q) = %v; want %v", b, err, wrong)
+		}
+		if err == nil {
+			if diff := cmp.Diff(&want, got); diff != "" {
+				t.Errorf("decodeOwn(%q) differs (-want +got):\n%s", b, diff)
+			}
+		}
+	})
 }

@@ -23,7 +23,8 @@ func objectOf(raw []byte) object {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil
 	}
-	out := make(object, 0, min(24, 2+len(raw)/32))
+	var room [32]member
+	out := object(room[:0]) // on the stack: few objects have more
 	for i := skipSpace(raw, 1); i < len(raw) && raw[i] == '"'; {
 		end := skipString(raw, i)
 		if end < 0 {
@@ -31,7 +32,7 @@ func objectOf(raw []byte) object {
 		}
 		key := raw[i+1 : end-1]
 		if bytes.IndexByte(key, '\\') >= 0 {
-			key = []byte(unquote(raw[i:end]))
+			key = unescape(key)
 		}
 		colon := skipSpace(raw, end)
 		start := skipSpace(raw, colon+1)
@@ -44,7 +45,7 @@ func objectOf(raw []byte) object {
 			i = skipSpace(raw, i+1)
 		}
 	}
-	return out
+	return append(make(object, 0, len(out)), out...)
 }
 
 // list returns the elements of a value that is known to be sound JSON; nil unless it
@@ -53,7 +54,8 @@ func list(raw []byte) [][]byte {
 	if len(raw) == 0 || raw[0] != '[' {
 		return nil
 	}
-	out := [][]byte{}
+	var room [16][]byte
+	out := room[:0]
 	for i := skipSpace(raw, 1); i < len(raw) && raw[i] != ']'; {
 		end := skipValue(raw, i)
 		out = append(out, raw[i:end])
@@ -61,7 +63,7 @@ func list(raw []byte) [][]byte {
 			i = skipSpace(raw, i+1)
 		}
 	}
-	return out
+	return append(make([][]byte, 0, len(out)), out...)
 }
 
 // raw returns the value under key; nil when there is none. Of several, the last counts.

@@ -1,6 +1,7 @@
 package logread
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -236,7 +237,7 @@ func attributesOf(o object) object {
 	for _, raw := range list(o.raw("attributes")) {
 		pair := objectOf(raw)
 		if key := pair.raw("key"); len(key) >= 2 && key[0] == '"' {
-			out = append(out, member{[]byte(unquote(key)), pair.raw("value")})
+			out = append(out, member{unescape(key[1 : len(key)-1]), pair.raw("value")})
 		}
 	}
 	return out
@@ -314,14 +315,15 @@ func appendElement(dst, raw []byte, comma bool, depth int) []byte {
 // structured returns an attribute that holds a list or an object, either as such or
 // written as JSON text; nil when it is neither.
 func structured(raw []byte) []byte {
-	plain := plainOf(raw)
-	if s := text(plain); s != "" {
-		s = strings.TrimSpace(s)
-		if s[:min(1, len(s))] != "[" && s[:min(1, len(s))] != "{" || !valid([]byte(s)) {
+	o := objectOf(raw)
+	if s := either(o, "stringValue", "string_value"); len(s) >= 2 && s[0] == '"' {
+		inner := bytes.TrimSpace(unescape(s[1 : len(s)-1]))
+		if len(inner) == 0 || inner[0] != '[' && inner[0] != '{' || !valid(inner) {
 			return nil
 		}
-		return []byte(s)
+		return inner
 	}
+	plain := plainOf(raw)
 	if len(plain) > 0 && (plain[0] == '[' || plain[0] == '{') {
 		return plain
 	}

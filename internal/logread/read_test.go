@@ -312,16 +312,3 @@ func TestOpen(t *testing.T) {
 		t.Errorf("Open of a missing file: %v; want os.ErrNotExist", err)
 	}
 }
-
-func BenchmarkOpenAI(b *testing.B) {
-	line := `{"account":"acme","timestamp":1737710446.5,"request":{"model":"m","messages":[{"role":"user","content":"` +
-		strings.Repeat("some words here ", 60) + `"}]},"response":{"choices":[{"message":{"content":"` + strings.Repeat("an answer ", 60) + `"}}]}}` + "\n"
-	log := strings.Repeat(line, 200)
-	b.SetBytes(int64(len(log)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := logread.Read(b.Context(), strings.NewReader(log), logread.Options{}, func(*bartizan.Exchange) error { return nil }); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

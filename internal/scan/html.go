@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,7 +137,7 @@ func (a *Account) row() row {
 		r.At = grouped(int64(a.AlarmAt))
 	}
 	if len(a.curve) > 1 {
-		low, high := bounds(a.curve, false)
+		low, high := bounds(a.curve)
 		r.Spark = path(a.curve, low, high, func(p *curvePoint) float32 { return p.Combined })
 	}
 	return r
@@ -156,7 +155,8 @@ func (a *Account) detail() detail {
 	if len(a.curve) == 0 {
 		return d
 	}
-	low, high := bounds(a.curve, true)
+	low, high := bounds(a.curve)
+	high *= 1.25 // room for detectors, which are cut off where they leave the plane
 	d.Top, d.Bottom = fmt.Sprintf("%.1f", high), fmt.Sprintf("%.1f", low)
 	d.Zero = place(0, low, high)
 	if last := a.curve[len(a.curve)-1].N; a.AlarmAt > 0 && last > 0 {
@@ -175,20 +175,19 @@ func (a *Account) detail() detail {
 	return d
 }
 
-// bounds returns the least and the greatest evidence of a curve, with zero between them.
-func bounds(points []curvePoint, detectors bool) (low, high float64) {
+// bounds returns the least and the greatest combined evidence of a curve, with zero
+// between them.
+func bounds(points []curvePoint) (low, high float64) {
 	for i := range points {
-		values := []float32{points[i].Combined}
-		if detectors {
-			values = append(values, points[i].Detectors...)
-		}
-		low, high = min(low, float64(slices.Min(values))), max(high, float64(slices.Max(values)))
+		low, high = min(low, float64(points[i].Combined)), max(high, float64(points[i].Combined))
 	}
 	return low, max(high, low+1)
 }
 
 // place is the height of a value between bounds, from the top, of 100.
-func place(v, low, high float64) float64 { return round(100 * (high - v) / (high - low)) }
+func place(v, low, high float64) float64 {
+	return round(100 * (high - max(low, min(v, high))) / (high - low))
+}
 
 // path draws a curve on a plane of 1000 by 100.
 func path(points []curvePoint, low, high float64, get func(*curvePoint) float32) string {

@@ -451,9 +451,32 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// The whole way of a log on one core: short prompts, and those of a kilobyte with answers
+// of two.
 func BenchmarkScan(b *testing.B) {
-	dir := b.TempDir()
-	path := write(b, dir, "log.jsonl", traffic(1, 50, 400))
+	for name, more := range map[string]int{"short": 0, "long": 1024} {
+		b.Run(name, func(b *testing.B) { benchmarkScan(b, more) })
+	}
+}
+
+func benchmarkScan(b *testing.B, more int) {
+	b.Helper()
+	lines := traffic(1, 50, 200)
+	rng := rand.New(rand.NewPCG(1, 1))
+	text := func(n int) string {
+		var t strings.Builder
+		for t.Len() < n {
+			t.WriteString(words[rng.IntN(len(words))] + " ")
+		}
+		return t.String()
+	}
+	for i := range lines {
+		if more > 0 {
+			lines[i].line = strings.Replace(lines[i].line, `"content":"an answer`, `"content":"`+text(2*more), 1)
+			lines[i].line = strings.Replace(lines[i].line, `"messages":[{"content":"`, `"messages":[{"content":"`+text(more), 1)
+		}
+	}
+	path := write(b, b.TempDir(), "log.jsonl", lines)
 	info, err := os.Stat(path)
 	if err != nil {
 		b.Fatal(err)
