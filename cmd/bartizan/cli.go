@@ -61,23 +61,24 @@ type common struct {
 type cli struct {
 	common
 
-	Serve    serveCmd    `cmd:"" help:"Protect a model server: gateway, settlement and console in one process."`
-	Demo     demoCmd     `cmd:"" help:"Show everything on loopback with seeded traffic."`
-	Model    modelCmd    `cmd:"" help:"Run the built-in model server alone."`
-	Accounts accountsCmd `cmd:"" help:"Create and show accounts."`
-	Keys     keysCmd     `cmd:"" help:"Create, list, rotate and revoke API keys."`
-	Cases    casesCmd    `cmd:"" help:"List, show, open and decide cases."`
-	Grants   grantsCmd   `cmd:"" help:"List and revoke higher limits that were granted."`
-	Policy   policyCmd   `cmd:"" help:"Question the policy: what in it is wrong."`
-	Coarsen  coarsenCmd  `cmd:"" help:"Show what a profile leaves of a recorded answer."`
-	Cost     costCmd     `cmd:"" help:"Work out what collecting answers costs under the policy."`
-	Scan     scanCmd     `cmd:"" help:"Find extraction in logs."`
-	Evaluate evaluateCmd `cmd:"" help:"Measure detectors, ours and published ones, on accounts whose truth is known."`
-	Train    trainCmd    `cmd:"" help:"Train a model for detection from prompts."`
-	Replay   replayCmd   `cmd:"" help:"Show what a policy would have done to recorded traffic."`
-	Ledger   ledgerCmd   `cmd:"" help:"Read the durable record."`
-	ConfigC  configCmd   `cmd:"" help:"Check and print configuration."      name:"config"`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Protect a model server: gateway, settlement and console in one process."`
+	Demo      demoCmd      `cmd:"" help:"Show everything on loopback with seeded traffic."`
+	Model     modelCmd     `cmd:"" help:"Run the built-in model server alone."`
+	Accounts  accountsCmd  `cmd:"" help:"Create and show accounts."`
+	Keys      keysCmd      `cmd:"" help:"Create, list, rotate and revoke API keys."`
+	Cases     casesCmd     `cmd:"" help:"List, show, open and decide cases."`
+	Grants    grantsCmd    `cmd:"" help:"List and revoke higher limits that were granted."`
+	Policy    policyCmd    `cmd:"" help:"Question the policy: what in it is wrong."`
+	Coarsen   coarsenCmd   `cmd:"" help:"Show what a profile leaves of a recorded answer."`
+	Cost      costCmd      `cmd:"" help:"Work out what collecting answers costs under the policy."`
+	Calibrate calibrateCmd `cmd:"" help:"Learn from reviewed traffic what ordinary use looks like."`
+	Scan      scanCmd      `cmd:"" help:"Find extraction in logs."`
+	Evaluate  evaluateCmd  `cmd:"" help:"Measure detectors, ours and published ones, on accounts whose truth is known."`
+	Train     trainCmd     `cmd:"" help:"Train a model for detection from prompts."`
+	Replay    replayCmd    `cmd:"" help:"Show what a policy would have done to recorded traffic."`
+	Ledger    ledgerCmd    `cmd:"" help:"Read the durable record."`
+	ConfigC   configCmd    `cmd:"" help:"Check and print configuration."      name:"config"`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // app is what a running command is given.

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"bartizan/internal/detect"
 	"bartizan/internal/detect/baseline"
 	"bartizan/internal/lab/evaluate"
 	"bartizan/internal/logread"
@@ -97,9 +96,9 @@ func (c *evaluateCmd) options(a *app) (evaluate.Options, error) {
 	if err != nil {
 		return o, usageError(err)
 	}
-	engine, err := detect.New(rules.Detect())
+	engine, err := detector(cfg, rules)
 	if err != nil {
-		return o, usageError(err)
+		return o, err
 	}
 	key, err := featuresKey([]byte("bartizan evaluate"))
 	if err != nil {

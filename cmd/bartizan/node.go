@@ -111,10 +111,14 @@ func openNode(ctx context.Context, dir *datadir.Dir, cfg config.Config, o nodeOp
 		return n, usageError(err)
 	}
 	n.guard = guard.New(rules, limits, guard.Options{Counter: count})
-	if err := n.openGateway(secret); err != nil {
+	engine, err := detector(n.config, rules)
+	if err != nil {
 		return n, err
 	}
-	if err := n.openSettlement(ctx, rules); err != nil {
+	if err := n.openGateway(secret, engine); err != nil {
+		return n, err
+	}
+	if err := n.openSettlement(ctx, engine); err != nil {
 		return n, err
 	}
 	n.console, err = console.New(console.Options{
@@ -150,7 +154,7 @@ func (n *node) openStorage(ctx context.Context, rules *policy.Policy) (err error
 }
 
 // openGateway makes the face of the data plane and its queue.
-func (n *node) openGateway(secret []byte) error {
+func (n *node) openGateway(secret []byte, engine *detect.Engine) error {
 	routes, fallback, said, err := targets(n.config)
 	if err != nil {
 		return err
@@ -161,7 +165,7 @@ func (n *node) openGateway(secret []byte) error {
 	}
 	n.recorder = gateway.NewRecorder(gateway.RecorderOptions{
 		Queue: n.config.Ledger.Queue, Overload: gateway.Overload(n.config.Ledger.OnFull), Now: n.now,
-	}, n.ledger, detect.NewExtractor(key), n.keys, n.log)
+	}, n.ledger, engine.Extractor(key), n.keys, n.log)
 	n.fallback = fallback
 	n.client = upstream.New(upstream.Options{
 		ConnectTimeout: n.config.Timeouts.Connect, HeaderTimeout: n.config.Timeouts.Answer,
@@ -177,11 +181,7 @@ func (n *node) openGateway(secret []byte) error {
 }
 
 // openSettlement makes what judges behind the ledger.
-func (n *node) openSettlement(ctx context.Context, rules *policy.Policy) error {
-	engine, err := detect.New(rules.Detect())
-	if err != nil {
-		return usageError(err)
-	}
+func (n *node) openSettlement(ctx context.Context, engine *detect.Engine) error {
 	cursors, err := settle.Cursors(ctx, n.store, ledger.DefaultNode)
 	if err != nil {
 		return fmt.Errorf("read where settlement stood: %w", err)

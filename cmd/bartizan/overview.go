@@ -34,6 +34,8 @@ func (o overview) Overview(ctx context.Context) (console.Overview, error) {
 		},
 		Levels: make(map[string]int), Accounts: []console.AccountRow{},
 	}
+	drift := o.settler.Drift()
+	out.Records.DriftPrompts, out.Records.DriftLow, out.Records.Drifted = int64(drift.Prompts), int64(drift.Low), drift.Drifted()
 	counts, err := o.store.AccountsByLevel(ctx)
 	if err != nil {
 		return out, err //nolint:wrapcheck // the store names the act

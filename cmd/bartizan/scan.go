@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"bartizan/internal/datadir"
-	"bartizan/internal/detect"
 	"bartizan/internal/evidence"
 	"bartizan/internal/ledger"
 	"bartizan/internal/logread"
@@ -97,9 +96,9 @@ func (c *scanCmd) prepare(a *app, inputs []scan.Input) (*scan.Scan, error) {
 	if err != nil {
 		return nil, usageError(err)
 	}
-	engine, err := detect.New(rules.Detect())
+	engine, err := detector(cfg, rules)
 	if err != nil {
-		return nil, usageError(err)
+		return nil, err
 	}
 	key, err := a.scanKey()
 	if err != nil {

@@ -129,8 +129,8 @@ const (
 // thresholds are part of the policy.
 type Detect struct {
 	Mode Mode
-	// Calibration names what ordinary traffic looks like; "default" is the shipped one and
-	// the only one so far.
+	// Calibration names what ordinary traffic looks like: "default" is the shipped one,
+	// anything else the path of a calibration file.
 	Calibration string
 }
 

@@ -192,7 +192,7 @@ func (f *file) fields() []field {
 			{key: "mode", doc: "act lets findings move levels; observe records them and leaves levels alone.", kind: choice{(*string)(&c.Detect.Mode), []string{string(ModeAct), string(ModeObserve)}, "mode"}},
 			{key: "suspend_at", doc: "Suspend an account without a person when the decimal logarithm of an alarm's evidence reaches this, such as 12; never without it.", kind: number{&c.Policy.Detect.SuspendLog10E, 1000}},
 			{key: "detectors", doc: "What the findings of single detectors do: act is the default, observe records them and levels move as if they were not there, off leaves them out.", kind: f.detectors()},
-			{key: "calibration", doc: "What ordinary traffic looks like.", kind: choice{&c.Detect.Calibration, []string{"default"}, "calibration"}},
+			{key: "calibration", doc: "What ordinary traffic looks like: default is the shipped one, anything else the file that bartizan calibrate has written.", kind: text{to: &c.Detect.Calibration, want: "default, or the path of a calibration file"}},
 		}}},
 		{key: "review", doc: "How people decide cases.", kind: object{[]field{
 			{key: "four_eyes", doc: "Tiers whose accounts are given something only by two people who decide the same; one is enough to take away.", kind: names{&c.Review.FourEyes, tierForm, "a tier's name"}},

@@ -34,6 +34,8 @@ func (f *file) detectors() object {
 		detect.DetectorDiversity: "Prompts of ever new kinds. Without it nothing is found at all.",
 		detect.DetectorVolume:    "Requests that come faster than people's.",
 		detect.DetectorPace:      "Pauses that are more even than people's.",
+		detect.DetectorContent:   "Prompts that read like those of collectors. Without a calibration of your own it is recorded and moves nothing.",
+		detect.DetectorHabits:    "Frames, words, turns and options, against those of the calibration's customers. It is recorded and moves nothing.",
 	}
 	fields := make([]field, 0, len(f.modes))
 	for i, name := range detect.Detectors() {

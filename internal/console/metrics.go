@@ -62,6 +62,13 @@ func (e *exporter) Collect(out chan<- prometheus.Metric) {
 	gauge("settle_lag_records", "Records that wait to be judged.", o.Records.Lag)
 	counter("records_settled_total", "Records that were judged.", o.Records.Settled)
 	counter("findings_total", "Findings made.", o.Records.Findings)
+	gauge("drift_prompts", "Prompts of clear accounts that were measured against the calibration.", o.Records.DriftPrompts)
+	gauge("drift_low_prompts", "Of them, those in the lowest tenth of every known kind of customer; one in ten is no drift.", o.Records.DriftLow)
+	drifted := int64(0)
+	if o.Records.Drifted {
+		drifted = 1
+	}
+	gauge("drifted", "1 when the clear accounts are not what the calibration knows, at a test level of 0.001.", drifted)
 	gauge("cases_open", "Cases that wait for a person.", int64(o.OpenCases))
 	for level, n := range o.Levels {
 		send(prometheus.GaugeValue, "accounts", "Accounts by level.", float64(n), "level", level)

@@ -60,6 +60,12 @@ type Records struct {
 	// Lag is how many records wait to be judged.
 	Lag      int64 `json:"lag"`
 	Findings int64 `json:"findings"`
+	// DriftPrompts counts prompts of accounts that are clear, DriftLow those that lie in
+	// the lowest tenth of every kind of customer that the calibration knows. Drifted says
+	// that those are too many for chance.
+	DriftPrompts int64 `json:"drift_prompts"`
+	DriftLow     int64 `json:"drift_low"`
+	Drifted      bool  `json:"drifted"`
 }
 
 // AccountRow is one account in the overview.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"bartizan/internal/detect/content"
 	"bartizan/internal/stat"
 )
 
@@ -91,6 +92,11 @@ func hashOf(cfg Config, c *calibration) string {
 		var b [8]byte
 		binary.LittleEndian.PutUint64(b[:], math.Float64bits(v))
 		h.Write(b[:])
+	}
+	h.Write(content.ShippedSum())
+	if cfg.Calibration != nil {
+		sum := cfg.Calibration.sum()
+		h.Write(sum[:])
 	}
 	for _, name := range Detectors() {
 		if m := cfg.Mode(name); m != ModeAct {

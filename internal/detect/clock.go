@@ -70,7 +70,7 @@ type clock struct {
 	n      uint32
 	sum    float64          // of ln(pause)
 	people [spreads]float64 // log-likelihood of each spread
-	logs   [machines]float64
+	logs   [machines]float32
 }
 
 // add takes one pause in and returns the mean ratio of the machines at this step.
@@ -84,7 +84,7 @@ func (c *clock) add(pause float64) (ratio float64, said bool) {
 	for i := range machines {
 		logPause, spread, share := machine(i)
 		r := min(1-share+float64(share*math.Exp(logNormal(x, logPause, spread)-person)), mostRatio)
-		c.logs[i] += math.Log(r)
+		c.logs[i] += float32(math.Log(r))
 		sum += r
 	}
 	c.n++
@@ -111,7 +111,11 @@ func (c *clock) person(x float64) float64 {
 
 // log10 returns the decimal logarithm of the mean over the machines.
 func (c *clock) log10() float64 {
-	return (logSum(c.logs[:]) - math.Log(machines)) / math.Ln10
+	var logs [machines]float64
+	for i, l := range c.logs {
+		logs[i] = float64(l)
+	}
+	return (logSum(logs[:]) - math.Log(machines)) / math.Ln10
 }
 
 // logNormal is the logarithm of the normal density, without its constant.

@@ -31,6 +31,9 @@ type Config struct {
 	// ShortAnswer is the length in tokens up to which an answer is a label, and
 	// its prompt not a new kind. Shipped: 3.
 	ShortAnswer int
+	// Calibration is what the operator's reviewed traffic looks like; nil means that
+	// there is none, and only the shipped rule speaks.
+	Calibration *Calibration `json:"-"`
 	// Detectors are the modes of detectors, by name; those that are left out act.
 	Detectors map[string]Mode `json:",omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bartizan"
+	"bartizan/internal/detect/content"
 	"bartizan/internal/stat"
 )
 
@@ -20,6 +21,9 @@ const (
 	DetectorDiversity = "diversity"
 	DetectorVolume    = "volume"
 	DetectorPace      = "pace"
+	// DetectorContent and DetectorHabits are measured against a [Calibration].
+	DetectorContent = "content"
+	DetectorHabits  = "habits"
 )
 
 // lateLambda is the share that the late-start sum over unlikeness bets.
@@ -30,6 +34,11 @@ type Engine struct {
 	cfg  Config
 	cal  *calibration
 	hash string
+	// strata are what scores of model are measured against; with own they are the
+	// operator's and may speak.
+	strata *Calibration
+	model  *content.Model
+	own    bool
 }
 
 // New returns an engine for cfg.
@@ -38,8 +47,25 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("detector thresholds: %w", err)
 	}
 	cal := shippedCalibration()
-	return &Engine{cfg: cfg.withDefaults(), cal: cal, hash: hashOf(cfg, cal)}, nil
+	e := &Engine{cfg: cfg.withDefaults(), cal: cal, hash: hashOf(cfg, cal)}
+	if e.own = cfg.Calibration != nil; e.own {
+		e.strata, e.model = cfg.Calibration, cfg.Calibration.model
+		return e, nil
+	}
+	model, err := content.Shipped()
+	if err != nil {
+		return nil, fmt.Errorf("shipped content model: %w", err)
+	}
+	if e.strata, err = shippedStrata(model); err != nil {
+		return nil, fmt.Errorf("strata of the shipped content model: %w", err)
+	}
+	e.model = model
+	return e, nil
 }
+
+// Extractor returns an extractor that scores prompts by the content model of the
+// engine's calibration.
+func (e *Engine) Extractor(key []byte) *Extractor { return NewExtractorWith(key, e.model) }
 
 // Hash names the rule of the engine, as [Config.Hash] does.
 func (e *Engine) Hash() string { return e.hash }
@@ -57,7 +83,12 @@ func (e *Engine) Observe(account string, s *State, f *Features) *bartizan.Findin
 		}
 		e.load(s, f)
 	}
+	if s.calibrated.id != e.strata.id {
+		s.calibrated = calibrated{id: e.strata.id}
+	}
+	e.habits(s, f)
 	e.diversity(s, f)
+	e.block(s)
 	if account == "" || account == UnknownAccount {
 		return nil
 	}
@@ -115,6 +146,9 @@ func (e *Engine) diversity(s *State, f *Features) {
 	if !sight.fresh {
 		return
 	}
+	if f.ScoredBy == e.model.ID() {
+		s.calibrated.score(e.strata, f.Score)
+	}
 	s.fresh++
 	s.samples[s.fresh%sampleCount] = f.Prompt
 	if f.At.IsZero() {
@@ -132,12 +166,28 @@ func (e *Engine) diversity(s *State, f *Features) {
 	}
 }
 
+// habits takes an exchange into the block of the account's habits.
+func (e *Engine) habits(s *State, f *Features) {
+	if f.Flags.Has(FlagText|FlagServed) && !f.Flags.Has(FlagEmbed) {
+		s.calibrated.sums.add(f, &s.memory)
+	}
+}
+
+// block judges a block that is full.
+func (e *Engine) block(s *State) {
+	if h, full := s.calibrated.sums.done(&s.memory); full {
+		s.calibrated.block(e.strata, &h)
+	}
+}
+
 // standing is what the evidence of a state comes to.
 type standing struct {
 	verdict                           verdict
 	moves                             verdict // that of the detectors that act
 	combined, diversity, volume, pace float64 // decimal logarithms
 	late                              float64 // late-start evidence of diversity
+	content, contentLate, habits      float64 // against the calibration
+	strongest                         int     // habit
 	elapsed                           time.Duration
 	inMonth                           uint32
 }
@@ -164,6 +214,8 @@ func (e *Engine) stand(s *State) standing {
 	if s.inMonth > 0 {
 		st.elapsed = time.Duration(s.lastFresh - s.since)
 	}
+	st.content, st.contentLate = s.calibrated.contentLog10(e.strata)
+	st.habits, st.strongest = s.calibrated.habitsLog10()
 	st = e.only(st, isOn)
 	_, moves := e.weigh(e.only(st, acts))
 	st.combined, st.verdict = e.weigh(st)
@@ -181,11 +233,19 @@ func (e *Engine) weigh(st standing) (combined float64, v verdict) {
 			return combined, verdictStrong
 		}
 		return combined, verdictAlarm
-	case st.diversity >= e.cfg.WatchLog10E || st.late >= e.cfg.WatchRun:
+	case st.diversity >= e.cfg.WatchLog10E || st.late >= e.cfg.WatchRun || e.speaks(st):
 		return combined, verdictWatch
 	default:
 		return combined, verdictClear
 	}
+}
+
+// speaks reports whether the prompts, measured against the operator's calibration, are
+// enough for watching. They are never an alarm. The shipped strata are too few to speak,
+// and habits only inform: customers of a kind that the calibration did not know reached
+// their threshold, and collectors did not.
+func (e *Engine) speaks(st standing) bool {
+	return e.own && st.content >= e.strata.Thresholds.Content
 }
 
 func (e *Engine) finding(account string, s *State, f *Features, st standing) *bartizan.Finding {
@@ -258,6 +318,9 @@ type Assessment struct {
 	// AlarmAt is the 1-based number of the exchange at which the present verdict
 	// first held; 0 while it is clear.
 	AlarmAt int
+	// Scored counts the prompts that were measured against the calibration since the
+	// evidence restarted, Low those of them in the lowest tenth of every stratum.
+	Scored, Low int
 }
 
 // Assess returns the standing of the account that s belongs to.
@@ -267,5 +330,6 @@ func (e *Engine) Assess(s *State) Assessment {
 	return Assessment{
 		Verdict: s.verdict.public(), Log10E: st.combined, Evidence: e.reasons(st),
 		Exchanges: int(s.exchanges), AlarmAt: int(s.alarmAt),
+		Scored: int(s.calibrated.scored), Low: int(s.calibrated.low),
 	}
 }

@@ -16,6 +16,10 @@ func (e *Engine) reasons(st standing) []bartizan.Evidence {
 		{Detector: DetectorDiversity, Log10E: st.diversity, Says: e.sayDiversity(st)},
 		{Detector: DetectorVolume, Log10E: st.volume, Says: e.sayVolume(st)},
 		{Detector: DetectorPace, Log10E: st.pace, Says: e.sayPace(st)},
+		{Detector: DetectorContent, Log10E: st.content, Says: e.sayContent(st)},
+	}
+	if e.own {
+		all = append(all, bartizan.Evidence{Detector: DetectorHabits, Log10E: st.habits, Says: e.sayHabits(st)})
 	}
 	said := all[:0]
 	for _, one := range all {
@@ -23,7 +27,7 @@ func (e *Engine) reasons(st standing) []bartizan.Evidence {
 		if mode == ModeOff {
 			continue
 		}
-		one.Observed = mode == ModeObserve
+		one.Observed = mode == ModeObserve || one.Detector == DetectorHabits || one.Detector == DetectorContent && !e.own
 		said = append(said, one)
 	}
 	return said
@@ -58,6 +62,33 @@ func (e *Engine) sayPace(st standing) string {
 		return "The pauses between requests are not more even than people's, or too few to tell."
 	}
 	return "The pauses between requests are more even than people's, as those of a timer or a loop are. A batch job is as even, so this supports a suspicion and never makes one."
+}
+
+func (e *Engine) sayContent(st standing) string {
+	kinds := len(e.strata.Strata)
+	switch {
+	case !e.own && st.content >= e.strata.Thresholds.Content:
+		return fmt.Sprintf("The prompts read like those of the collectors that the shipped model knows, against each of %d kinds of honest use. That model is weak, so this moves nothing without a calibration of your own.", kinds)
+	case st.content >= e.strata.Thresholds.Content:
+		return fmt.Sprintf("The prompts read like those of collectors. Under each of %d known kinds of customers, evidence this strong occurs with probability below %s.", kinds, odds(st.content))
+	default:
+		return "The prompts do not read like those of collectors, or too few came to tell."
+	}
+}
+
+func (e *Engine) sayHabits(st standing) string {
+	if st.habits < e.strata.Thresholds.Habits {
+		return "Frames, words, options and turns are like those of the customers of the calibration, or too few came to tell."
+	}
+	what := [habits]string{
+		habitCoherence: "neighbouring prompts are more, or less, alike than those of customers",
+		habitFrame:     "one frame comes with ever new fillings",
+		habitCoverage:  "prompts bring ever new words",
+		habitStateless: "requests carry no earlier turns",
+		habitOptions:   "options ask for more of the model than an answer",
+		habitPhrases:   "phrases ask for training material",
+	}[st.strongest]
+	return fmt.Sprintf("The account's habits are unlike those of each of %d known kinds of customers; most of all, %s.", len(e.strata.Strata), what)
 }
 
 // odds writes the reciprocal of an e-value as "1 in N", N cut to one digit.

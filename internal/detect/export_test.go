@@ -1,5 +1,7 @@
 package detect
 
+import "bartizan/internal/stat"
+
 // TaskBins is the number of stages in the calibration of unlikeness.
 const TaskBins = taskBins
 
@@ -37,8 +39,36 @@ func ShippedTables() (gaps []float64, unlike [TaskBins][]float64, uneven []float
 	return peopleGaps(), jobUnlike(), peopleUneven()
 }
 
+// ContentAndHabits returns the calibrated evidence of s.
+func ContentAndHabits(e *Engine, s *State) (content, habits float64) {
+	st := e.stand(s)
+	return st.content, st.habits
+}
+
 // Combined returns the combined evidence of s, without its words.
 func Combined(e *Engine, s *State) float64 { return e.stand(s).combined }
 
 // ShippedModel returns the constants of the model of people's pauses.
 func ShippedModel() (tempo, spread, apart float64) { return peopleTempo, peopleSpread, peopleApart }
+
+// Score takes one score into the calibrated evidence of s.
+func Score(e *Engine, s *State, score int16) {
+	s.calibrated.id = e.strata.id
+	s.calibrated.score(e.strata, score)
+}
+
+// EncodeFirst returns the encoding of s as the first version wrote it.
+func EncodeFirst(s *State) []byte {
+	b, _ := s.AppendBinary(nil)
+	r := reader{b: b}
+	head := r.take(74 + 3*stat.GridSize*8 + 12 + spreads*8)
+	w := writer{b: append([]byte{firstVersion}, head[1:]...)}
+	for range machines {
+		w.f64(float64(r.f32()))
+	}
+	var c calibrated
+	pauses := r.take(16 + 1 + 4*8 + 16)
+	c.decode(&r)
+	w.b = append(append(w.b, pauses...), r.b...)
+	return w.b
+}

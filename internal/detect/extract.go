@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bartizan"
+	"bartizan/internal/detect/content"
 	"bartizan/internal/sketch"
 )
 
@@ -26,15 +27,32 @@ type Extractor struct {
 	tokens []token
 	masked []uint64
 	chunk  [512]byte
+
+	model   *content.Model
+	scorer  content.Scorer
+	phrases phrases
 }
 
-// NewExtractor returns an extractor whose hashes are keyed with key. Features of
-// extractors with different keys cannot be compared.
+// NewExtractor returns an extractor whose hashes are keyed with key, and that scores
+// prompts by the shipped content model. Features of extractors with different keys
+// cannot be compared.
 func NewExtractor(key []byte) *Extractor {
+	model, err := content.Shipped()
+	if err != nil { // a test keeps the shipped model readable
+		model = nil
+	}
+	return NewExtractorWith(key, model)
+}
+
+// NewExtractorWith is [NewExtractor] with a content model of the operator's own; with
+// none, prompts are not scored.
+func NewExtractorWith(key []byte, model *content.Model) *Extractor {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("bartizan features 1"))
 	sum := mac.Sum(nil)
-	return &Extractor{mac: mac, seed: binary.LittleEndian.Uint64(sum)}
+	e := &Extractor{mac: mac, seed: binary.LittleEndian.Uint64(sum), model: model}
+	e.phrases = e.compile(phraseList())
+	return e
 }
 
 // Extract returns the features of x. It reads the text of x and keeps none of it.
@@ -107,6 +125,10 @@ func (e *Extractor) read(f *Features, t *bartizan.Text) {
 	f.Tokens = clamp[uint16](len(e.tokens), math.MaxUint16)
 	f.Form = formOf(t.Prompt, len(e.tokens))
 	f.Words, f.WordCount = words(e.tokens)
+	if e.model != nil {
+		f.ScoredBy, f.Score = e.model.ID(), e.scorer.Score(e.model, t.Prompt)
+		f.Phrases = e.phrases.in(e.tokens)
+	}
 	f.Shingles = shingles(e.tokens)
 	if len(t.Prompt) > textBytes {
 		e.tokens = e.scan(e.tokens[:0], tail(t.Prompt, tailBytes))

@@ -51,6 +51,12 @@ type Features struct {
 	InputTokens, OutputTokens uint32
 	// Model is a keyed hash of the model's name.
 	Model uint64
+	// Score says how much the prompt reads like a collector's, in steps of
+	// 1/[content.Unit], by the content model whose id is ScoredBy; 0 there means that
+	// it was not scored. Phrases are the families of telling phrases in it.
+	Score    int16
+	ScoredBy uint32
+	Phrases  uint8
 }
 
 // Flags are the yes-or-no facts of an exchange.
@@ -75,14 +81,18 @@ var ErrFeatures = errors.New("not a feature encoding")
 const (
 	featuresVersion = 1
 	hasShingles     = 1 << 7 // in the version byte
+	hasScore        = 1 << 6
 )
 
 // AppendBinary appends the encoding of f to dst; the error is always nil. It is at
-// most 350 bytes long.
+// most 360 bytes long. Encodings of before there was a score are still read.
 func (f *Features) AppendBinary(dst []byte) ([]byte, error) {
 	version := byte(featuresVersion)
 	if !f.Shingles.Empty() {
 		version |= hasShingles
+	}
+	if f.ScoredBy != 0 {
+		version |= hasScore
 	}
 	le := binary.LittleEndian
 	dst = append(dst, version)
@@ -116,6 +126,11 @@ func (f *Features) AppendBinary(dst []byte) ([]byte, error) {
 	for _, w := range f.Words[:count] {
 		dst = le.AppendUint16(dst, w)
 	}
+	if version&hasScore != 0 {
+		dst = le.AppendUint32(dst, f.ScoredBy)
+		dst = le.AppendUint16(dst, uint16(f.Score)) //nolint:gosec // two's complement
+		dst = append(dst, f.Phrases)
+	}
 	return dst, nil
 }
 
@@ -124,7 +139,7 @@ func (f *Features) AppendBinary(dst []byte) ([]byte, error) {
 func DecodeFeatures(b []byte) (*Features, error) {
 	r := reader{b: b}
 	version := r.u8()
-	if version&^hasShingles != featuresVersion {
+	if version&^(hasShingles|hasScore) != featuresVersion {
 		return nil, fmt.Errorf("decode features: %w", ErrFeatures)
 	}
 	f := &Features{
@@ -148,6 +163,12 @@ func DecodeFeatures(b []byte) (*Features, error) {
 	}
 	for i := range f.Words[:f.WordCount] {
 		f.Words[i] = r.u16()
+	}
+	if version&hasScore != 0 {
+		f.ScoredBy, f.Score, f.Phrases = r.u32(), int16(r.u16()), r.u8() //nolint:gosec // as encoded
+		if f.ScoredBy == 0 || f.Phrases > families {
+			r.bad = true
+		}
 	}
 	if r.bad || len(r.b) > 0 {
 		return nil, fmt.Errorf("decode features of %d bytes: %w", len(b), ErrFeatures)

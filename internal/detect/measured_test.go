@@ -15,6 +15,8 @@ import (
 
 var measure = flag.String("measure", "", "write what was measured on the development material to this file")
 
+var measureCalibration = flag.String("measure-calibrated", "", "write what calibrations add to this file")
+
 // measured is one row of the report: accounts of one kind and what became of them.
 type measured struct {
 	Kind      string  `json:"kind"`

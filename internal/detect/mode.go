@@ -21,7 +21,9 @@ const (
 )
 
 // Detectors lists the names of all detectors, as findings name them.
-func Detectors() []string { return []string{DetectorDiversity, DetectorVolume, DetectorPace} }
+func Detectors() []string {
+	return []string{DetectorDiversity, DetectorVolume, DetectorPace, DetectorContent, DetectorHabits}
+}
 
 // Mode returns that of a detector.
 func (c Config) Mode(detector string) Mode { return or(c.Detectors[detector], ModeAct) }
@@ -53,6 +55,12 @@ func (e *Engine) only(st standing, counts func(Mode) bool) standing {
 	}
 	if !counts(e.cfg.Mode(DetectorPace)) {
 		st.pace = 0
+	}
+	if !counts(e.cfg.Mode(DetectorContent)) {
+		st.content, st.contentLate = 0, 0
+	}
+	if !counts(e.cfg.Mode(DetectorHabits)) {
+		st.habits = 0
 	}
 	return st
 }

@@ -40,6 +40,8 @@ type State struct {
 	pace    stat.Grid
 	// lateWriting and lateTask are the late-start sums of writing and task.
 	lateWriting, lateTask stat.LateStart
+
+	calibrated calibrated
 }
 
 // verdict is a bartizan.Verdict in order of strength.
@@ -69,12 +71,17 @@ func (s *State) restart() {
 	s.samples = [sampleCount]uint64{}
 	s.writing, s.task, s.volume, s.pace = clock{}, stat.Grid{}, stat.Grid{}, stat.Grid{}
 	s.lateWriting, s.lateTask = 0, 0
+	s.calibrated.restart()
 }
 
 // ErrState says that bytes are not an encoding of a [State].
 var ErrState = errors.New("not a state encoding")
 
-const stateVersion = 1
+const stateVersion = 2
+
+// firstVersion had the bets of writing in twice the space and no calibrated evidence,
+// which begins anew when such a state is read.
+const firstVersion = 1
 
 // heldBits is where the part of a verdict begins, in its byte, that moves no level.
 const heldBits = 4
@@ -107,7 +114,7 @@ func (s *State) AppendBinary(dst []byte) ([]byte, error) {
 		w.f64(l)
 	}
 	for _, l := range s.writing.logs {
-		w.f64(l)
+		w.f32(l)
 	}
 	w.f64(float64(s.lateWriting))
 	w.f64(float64(s.lateTask))
@@ -117,14 +124,17 @@ func (s *State) AppendBinary(dst []byte) ([]byte, error) {
 	}
 	w.i64(s.pauses.lastStart)
 	w.i64(s.pauses.lastEnd)
+	s.calibrated.encode(&w)
 	s.memory.encode(&w)
 	return w.b, nil
 }
 
-// DecodeState reads what [State.AppendBinary] wrote: equal bits, equal behaviour.
+// DecodeState reads what [State.AppendBinary] wrote: equal bits, equal behaviour. It
+// reads the encodings of earlier versions, too.
 func DecodeState(b []byte) (*State, error) {
 	r := reader{b: b}
-	if r.u8() != stateVersion {
+	version := r.u8()
+	if version != stateVersion && version != firstVersion {
 		return nil, fmt.Errorf("decode state: %w", ErrState)
 	}
 	s := &State{exchanges: r.u32(), month: int32(r.u32())} //nolint:gosec // as encoded
@@ -147,7 +157,7 @@ func DecodeState(b []byte) (*State, error) {
 		s.writing.people[i] = r.f64()
 	}
 	for i := range s.writing.logs {
-		s.writing.logs[i] = r.f64()
+		s.writing.logs[i] = r.bet(version)
 	}
 	s.lateWriting, s.lateTask = stat.LateStart(r.f64()), stat.LateStart(r.f64())
 	s.pauses.n = r.u8()
@@ -155,6 +165,9 @@ func DecodeState(b []byte) (*State, error) {
 		*v = r.f64()
 	}
 	s.pauses.lastStart, s.pauses.lastEnd = r.i64(), r.i64()
+	if version != firstVersion {
+		s.calibrated.decode(&r)
+	}
 	s.memory.decode(&r)
 	if r.bad || len(r.b) > 0 || s.verdict > verdictStrong || held > s.verdict || s.pauses.n >= paceBlock {
 		return nil, fmt.Errorf("decode state of %d bytes: %w", len(b), ErrState)
@@ -220,6 +233,14 @@ func (w *writer) u32(v uint32)  { w.b = binary.LittleEndian.AppendUint32(w.b, v)
 func (w *writer) u64(v uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, v) }
 func (w *writer) i64(v int64)   { w.u64(uint64(v)) } //nolint:gosec // two's complement
 func (w *writer) f64(v float64) { w.u64(math.Float64bits(v)) }
+
+// bet reads a bet of the writing clock.
+func (r *reader) bet(version byte) float32 {
+	if version == firstVersion {
+		return float32(r.f64())
+	}
+	return r.f32()
+}
 
 func (r *reader) i64() int64 { return int64(r.u64()) } //nolint:gosec // two's complement
 

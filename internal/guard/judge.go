@@ -67,6 +67,15 @@ func (j *Judge) Assess(account string) (detect.Assessment, bool) {
 	return j.engine.Assess(s), true
 }
 
+// Drift counts the accounts that are clear against the calibration.
+func (j *Judge) Drift() detect.Drift {
+	var d detect.Drift
+	for _, s := range j.states {
+		j.engine.Count(&d, s)
+	}
+	return d
+}
+
 // Reset restarts the evidence against an account that a person has cleared.
 func (j *Judge) Reset(account string, at time.Time) {
 	if s, ok := j.states[account]; ok {

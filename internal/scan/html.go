@@ -125,6 +125,10 @@ func (r *Report) Notes() []string {
 	say(in.Late, "exchange came too late to be put into order and was judged where it stood; a longer --reorder may help.",
 		"exchanges came too late to be put into order and were judged where they stood; a longer --reorder may help.")
 	say(in.Passed, "record is no exchange with a model and was passed over.", "records are no exchanges with a model and were passed over.")
+	if r.Drift.Drifted() {
+		out = append(out, fmt.Sprintf("Of %s prompts of accounts that are clear, %s lie in the lowest tenth of every known kind of customer; more than one in ten cannot be chance (p = %.1g). The calibration does not know these customers: make one anew.",
+			grouped(int64(r.Drift.Prompts)), grouped(int64(r.Drift.Low)), r.Drift.P()))
+	}
 	return out
 }
 

@@ -22,11 +22,11 @@ type pool struct {
 	group sync.WaitGroup
 }
 
-func newPool(ctx context.Context, workers int, key []byte) *pool {
+func newPool(ctx context.Context, workers int, engine *detect.Engine, key []byte) *pool {
 	p := &pool{jobs: make(chan job)}
 	for range workers {
 		p.group.Go(func() {
-			extractor := detect.NewExtractor(key)
+			extractor := engine.Extractor(key)
 			for {
 				select {
 				case j := <-p.jobs:

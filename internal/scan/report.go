@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bartizan"
+	"bartizan/internal/detect"
 	"bartizan/internal/guard"
 	"bartizan/internal/logread"
 )
@@ -26,6 +27,8 @@ type Report struct {
 	// Accounts lists every account in the input, the strongest evidence first.
 	Accounts []Account          `json:"accounts"`
 	Findings []bartizan.Finding `json:"findings"`
+	// Drift tells whether the accounts that are clear are what the calibration knows.
+	Drift detect.Drift `json:"drift"`
 	// Input says what was read.
 	Input Reading `json:"input"`
 }
@@ -96,7 +99,7 @@ func (s *Scan) Report() *Report {
 		out.Input.add(src)
 	}
 	for name, t := range s.accounts {
-		out.Accounts = append(out.Accounts, s.standing(name, t))
+		out.Accounts = append(out.Accounts, s.standing(name, t, &out.Drift))
 	}
 	slices.SortFunc(out.Accounts, func(a, b Account) int {
 		return cmp.Or(cmp.Compare(level(b.Verdict), level(a.Verdict)), cmp.Compare(b.Log10E, a.Log10E), cmp.Compare(a.Account, b.Account))
@@ -128,8 +131,8 @@ func (r *Reading) add(src *source) {
 	}
 }
 
-// standing is that of one account.
-func (s *Scan) standing(name string, t *tally) Account {
+// standing is that of one account, which is counted in drift.
+func (s *Scan) standing(name string, t *tally, drift *detect.Drift) Account {
 	out := Account{Account: name, Exchanges: int(t.exchanges), Verdict: bartizan.VerdictClear}
 	if len(t.state) > 0 {
 		_ = s.judge.Load(name, t.state) // Resume has tried that it can be read
@@ -138,6 +141,7 @@ func (s *Scan) standing(name string, t *tally) Account {
 	if !ok {
 		return out
 	}
+	drift.Add(a)
 	out.Verdict, out.Log10E, out.AlarmAt, out.Reasons = a.Verdict, a.Log10E, a.AlarmAt, a.Evidence
 	out.curve = t.curve.points
 	if n := len(out.curve); n == 0 || out.curve[n-1].N < t.exchanges {

@@ -131,7 +131,7 @@ func (s *Scan) Run(ctx context.Context) error {
 		return err
 	}
 	inner, cancel := context.WithCancel(ctx)
-	pool := newPool(inner, s.o.Workers, s.o.Key)
+	pool := newPool(inner, s.o.Workers, s.o.Engine, s.o.Key)
 	for _, src := range s.sources {
 		src.stop()
 	}

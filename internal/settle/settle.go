@@ -109,6 +109,20 @@ func (s *Settler) Received() int64 { return s.received.Load() }
 // Findings counts the findings made since the start.
 func (s *Settler) Findings() int64 { return s.findings.Load() }
 
+// Drift counts the accounts in memory that are clear against the calibration.
+func (s *Settler) Drift() detect.Drift {
+	var d detect.Drift
+	for i := range s.parts {
+		p := &s.parts[i]
+		p.mu.Lock()
+		if p.judge != nil {
+			d.Merge(p.judge.Drift())
+		}
+		p.mu.Unlock()
+	}
+	return d
+}
+
 // Cursors returns, per partition, the last sequence number of node that is inside
 // a stored snapshot.
 func Cursors(ctx context.Context, s Snapshots, node string) ([bus.Partitions]uint64, error) {

@@ -76,6 +76,15 @@ func MixLog10(weights, log10e []float64) float64 {
 	return top + math.Log10(sum)
 }
 
+// EBHLog10 is [EBH] over decimal logarithms of e-values, however large.
+func EBHLog10(log10e []float64, q float64) []int {
+	e := make([]float64, len(log10e))
+	for i, l := range log10e {
+		e[i] = math.Pow(10, min(l, 300)) + max(0, l-300) // the rest only orders
+	}
+	return EBH(e, q)
+}
+
 // EBH returns the indexes of the hypotheses that the e-BH procedure rejects at
 // false discovery rate q: with e-values sorted down, the first k* of them, k* being
 // the largest k with e_(k) >= n/(q*k) (Wang and Ramdas 2022). The indexes come in
