@@ -13,13 +13,21 @@
 // pace are the load: faster than one person works, as even as a timer. A customer's
 // batch job is loud and even as well, so load alone never raises a verdict.
 //
+// Two more measure against a [Calibration]. Content asks whether prompts read like those
+// of collectors, and counts only as far as it beats every kind of customer that the
+// calibration knows; with a calibration of the operator's own it may watch an account,
+// never more. Habits look at blocks of exchanges: likeness, frames, new words, turns,
+// options, phrases. They are recorded and move nothing, and so is content without a
+// calibration: what was measured does not carry more.
+//
 // All evidence is e-values: bets against what ordinary customers do, whose
 // value reaches 1,000 with probability at most 1 in 1,000 as long as the customer
 // is of a kind that the calibration knows. The calibration comes from 27
 // programmers at work and from one set of arithmetic word problems; a kind of
 // customer that is unlike both is outside the promise.
 //
-// What it cannot see: prompts at the pace of people; collection through a fixed
+// What it cannot see: prompts at the pace of people, unless they are of a family that
+// the content model was trained on; collection through a fixed
 // frame or a long system prompt; embeddings; one list spread so thin over accounts
 // that each sends fewer than about seven prompts. What it takes for collection and
 // may not be: a fast batch of prompts that are unlike each other and share no frame,

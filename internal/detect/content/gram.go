@@ -96,7 +96,7 @@ func (w *words) next() (hash uint64, ok bool) {
 	for len(w.rest) > 0 && w.runes < textRunes {
 		r, size := w.peek()
 		switch {
-		case unicode.IsSpace(r) || unicode.IsControl(r):
+		case r == ' ' || unicode.IsSpace(r) || unicode.IsControl(r):
 			w.skip(size)
 		case unicode.IsDigit(r):
 			for unicode.IsDigit(r) {
@@ -105,7 +105,8 @@ func (w *words) next() (hash uint64, ok bool) {
 			}
 			return sketch.Hash([]byte{'0'}, 0), true
 		case joins(r):
-			n := 0
+			n := w.plain()
+			r, size = w.peek()
 			for joins(r) {
 				if n < tokenBytes {
 					n += utf8.EncodeRune(w.buf[n:], unicode.ToLower(r))
@@ -121,6 +122,28 @@ func (w *words) next() (hash uint64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// plain takes the ASCII letters ahead into buf, in lower case, and returns how many
+// bytes of it are filled.
+func (w *words) plain() (n int) {
+	i := 0
+	for most := min(len(w.rest), textRunes-w.runes); i < most; i++ {
+		c := w.rest[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c < 'a' || c > 'z' {
+			break
+		}
+		if n < tokenBytes {
+			w.buf[n] = c
+			n++
+		}
+	}
+	w.rest = w.rest[i:]
+	w.runes += i
+	return n
 }
 
 // peek returns the character ahead; its size is 0 at the end.
